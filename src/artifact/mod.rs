@@ -1,0 +1,1 @@
+//! Room `artifact`: an image's specification, from the first source that has one.

@@ -1,0 +1,28 @@
+//! Room `cli`: one file a subcommand, nothing but arguments and printing.
+
+use std::process::ExitCode;
+
+/// Why a subcommand could not do its work. The message says what, where, why and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// For people.
+    pub message: String,
+    /// The exit code: 2 for usage, 4 for "could not find out".
+    pub code: u8,
+}
+
+impl Failure {
+    /// The command was called in a way that cannot work: exit code 2.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Failure { message: message.into(), code: 2 }
+    }
+
+    /// The answer could not be found out: exit code 4.
+    pub fn undecided(message: impl Into<String>) -> Self {
+        Failure { message: message.into(), code: 4 }
+    }
+}
+
+/// What a subcommand returns: an exit code, or a failure that `main` prints.
+pub type Outcome = Result<ExitCode, Failure>;

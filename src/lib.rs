@@ -1,0 +1,18 @@
+//! imgcompat holds a node to what a container image says it needs of it.
+//!
+//! ```text
+//!  container start ─▶ image identity ─▶ artifact ─▶ specification ─▶ rules × host ─▶ verdict ─▶ policy ─▶ decision ─▶ audit
+//! ```
+
+pub mod artifact;
+pub mod cli;
+pub mod host;
+pub mod limits;
+pub mod oci;
+pub mod registry;
+pub mod rules;
+pub mod spec;
+pub mod verdict;
+pub mod worker;
+
+pub use verdict::{Cause, Verdict};

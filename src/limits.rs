@@ -1,0 +1,49 @@
+//! Every bound on what a stranger can make this program read, hold or do, once, with its reason.
+
+use std::time::Duration;
+
+/// OCI state on the hook's standard input. Real ones are below 4 KiB; annotations may add some.
+pub const STATE_BYTES: u64 = 1 << 20;
+/// A bundle's `config.json`. Kubernetes pods with many mounts reach some hundred KiB.
+pub const BUNDLE_CONFIG_BYTES: u64 = 16 << 20;
+/// containers/storage's `containers.json` and `images.json`: 10,000 images are about 20 MiB.
+pub const STORAGE_RECORDS_BYTES: u64 = 256 << 20;
+/// A manifest or index; the limit of the distribution specification and of containers/image.
+pub const MANIFEST_BYTES: u64 = 4 << 20;
+/// A specification. The largest known ones are below 20 KiB.
+pub const SPECIFICATION_BYTES: u64 = 1 << 20;
+/// Nodes (scalars, maps, lists) of one specification, aliases counted where they are used.
+pub const SPECIFICATION_NODES: usize = 600_000;
+/// Nesting of one specification; the format itself needs 12 levels.
+pub const SPECIFICATION_DEPTH: usize = 32;
+/// A configuration file of our own.
+pub const CONFIG_BYTES: u64 = 256 << 10;
+/// A cache file: a specification in its checked form, with its manifest's facts.
+pub const CACHE_FILE_BYTES: u64 = 16 << 20;
+/// A bearer token answer, and an error body of a registry.
+pub const TOKEN_BYTES: u64 = 1 << 20;
+/// What is read of an error body to name the registry's reason.
+pub const ERROR_BODY_BYTES: u64 = 64 << 10;
+/// Descriptors in a referrers list, over all its pages.
+pub const REFERRERS: usize = 1_000;
+/// Pages of a referrers list.
+pub const REFERRERS_PAGES: usize = 20;
+/// Redirects for one request.
+pub const REDIRECTS: usize = 3;
+/// Files in /proc and /sys: one read; kernel configurations are about 300 KiB.
+pub const HOST_FILE_BYTES: u64 = 8 << 20;
+/// A node features file for `--features`.
+pub const FEATURES_FILE_BYTES: u64 = 16 << 20;
+/// Source text of one `varsTemplate`; NFD's own limit.
+pub const TEMPLATE_BYTES: usize = 64 << 10;
+/// Output of one `varsTemplate`.
+pub const TEMPLATE_OUTPUT_BYTES: usize = 1 << 20;
+/// Steps (nodes evaluated, elements produced) of one `varsTemplate`.
+pub const TEMPLATE_STEPS: usize = 1_000_000;
+/// The line a refused start prints. runc keeps a hook's output in memory without a bound of its own.
+pub const REFUSAL_BYTES: usize = 1024;
+/// The time for one start when the policy sets none.
+pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
+/// The longest deadline a policy may set. The shipped hooks.d file kills the hook after 10 s, and a hook that is
+/// killed leaves no reason anywhere.
+pub const LONGEST_DEADLINE: Duration = Duration::from_secs(9);

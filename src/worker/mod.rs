@@ -1,0 +1,3 @@
+//! Room `worker`: the unprivileged child process that talks to registries for the hook.
+
+pub mod protocol;
