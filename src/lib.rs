@@ -6,12 +6,16 @@
 
 pub mod artifact;
 pub mod cli;
+pub mod deadline;
+pub mod files;
 pub mod host;
 pub mod limits;
 pub mod oci;
+pub mod paths;
 pub mod registry;
 pub mod rules;
 pub mod spec;
+pub mod start;
 pub mod verdict;
 pub mod worker;
 

@@ -1,0 +1,216 @@
+//! Reading and writing files as root's code must: bounded, never through a link in the last place, never
+//! blocking on something that is not a file, and replaced as a whole or not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::sys::stat::Mode;
+
+/// Flags for opening what should be a regular file: a FIFO or device in its place must not block or act.
+fn careful() -> i32 {
+    (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).bits()
+}
+
+/// Opens a regular file for reading; the last component may not be a link.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(careful()).open(path)?;
+    must_be_regular(&file)?;
+    Ok(file)
+}
+
+fn must_be_regular(file: &File) -> io::Result<()> {
+    if file.metadata()?.is_file() {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"))
+}
+
+/// Reads a whole regular file of at most `limit` bytes.
+pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    read_open(open_regular(path)?, limit)
+}
+
+/// Reads an open file to its end, at most `limit` bytes; more is an error, not a cut.
+pub fn read_open(file: File, limit: u64) -> io::Result<Vec<u8>> {
+    let expected = file.metadata().map(|m| m.len()).unwrap_or(0).min(limit);
+    let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0));
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        let message = format!("it is larger than {limit} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(bytes)
+}
+
+/// Opens `name` below `directory` with no link anywhere in `name` and no way out of `directory`.
+///
+/// `openat2` (Linux 5.6) does it in one step. Where the kernel or a system call filter lacks it, a `name` of one
+/// component opened without following links is as good; longer names are refused there.
+pub fn open_beneath(directory: &Path, name: &str) -> io::Result<File> {
+    let dir_flags = OFlag::O_DIRECTORY.bits() | OFlag::O_CLOEXEC.bits();
+    let dir = OpenOptions::new().read(true).custom_flags(dir_flags).open(directory)?;
+    let how = OpenHow::new()
+        .flags(OFlag::from_bits_truncate(careful()) | OFlag::O_RDONLY)
+        .mode(Mode::empty())
+        .resolve(
+            ResolveFlag::RESOLVE_BENEATH
+                | ResolveFlag::RESOLVE_NO_SYMLINKS
+                | ResolveFlag::RESOLVE_NO_MAGICLINKS,
+        );
+    let file = match openat2(&dir, name, how) {
+        Ok(fd) => File::from(fd),
+        Err(nix::Error::ENOSYS | nix::Error::EPERM) if !name.contains('/') => {
+            return open_regular(&directory.join(name));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    must_be_regular(&file)?;
+    Ok(file)
+}
+
+/// Reads a file below a directory that others can write: see [`open_beneath`].
+pub fn read_beneath(directory: &Path, name: &str, limit: u64) -> io::Result<Vec<u8>> {
+    read_open(open_beneath(directory, name)?, limit)
+}
+
+/// Replaces `directory/name` by `bytes` as a whole: readers see the old content or the new, never a part.
+///
+/// The data is not forced to the disk: what is written this way can be lost in a power cut, but not torn in a way
+/// that a reader would believe, since every reader checks what it reads.
+pub fn replace(directory: &Path, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let temporary = directory.join(temporary_name());
+    let result = write_new(&temporary, bytes, mode)
+        .and_then(|()| fs::rename(&temporary, directory.join(name)));
+    if result.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    result
+}
+
+/// Start of the names of files that are being written; leftovers of a killed process are recognised by it.
+pub const TEMPORARY_PREFIX: &str = ".new-";
+
+fn temporary_name() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let nanos = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |elapsed| elapsed.subsec_nanos());
+    format!("{TEMPORARY_PREFIX}{}-{count}-{nanos}", std::process::id())
+}
+
+fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .custom_flags(careful())
+        .open(path)?;
+    file.write_all(bytes)
+}
+
+/// A directory of our own: made with mode 0700 if missing; refused if it is a link, belongs to somebody else, or
+/// others may write to it.
+pub fn own_directory(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => check_own_directory(&metadata),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let made = make_directory(path);
+            if let Err(error) = made
+                && error.kind() != io::ErrorKind::AlreadyExists
+            {
+                return Err(error);
+            }
+            check_own_directory(&fs::symlink_metadata(path)?)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn make_directory(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().mode(0o700).create(path)
+}
+
+fn check_own_directory(metadata: &fs::Metadata) -> io::Result<()> {
+    let problem = if !metadata.is_dir() {
+        "it is not a directory"
+    } else if metadata.uid() != nix::unistd::geteuid().as_raw() {
+        "it belongs to another user"
+    } else if metadata.mode() & 0o022 != 0 {
+        "others may write to it"
+    } else {
+        return Ok(());
+    };
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, problem))
+}
+
+/// True if only root (or the user this runs as) can change the file.
+pub fn is_trusted(metadata: &fs::Metadata) -> bool {
+    let owner = metadata.uid();
+    let own = owner == 0 || owner == nix::unistd::geteuid().as_raw();
+    own && metadata.mode() & 0o022 == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_regular_files_within_the_limit_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "12345").unwrap();
+        assert_eq!(read(&file, 5).unwrap(), b"12345");
+        assert_eq!(read(&file, 4).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert!(read(&link, 5).is_err());
+        assert!(read(dir.path(), 5).is_err());
+        let fifo = dir.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+        assert!(read(&fifo, 5).is_err(), "a FIFO must not block");
+    }
+
+    #[test]
+    fn nothing_outside_the_directory_is_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let bundle = dir.path().join("bundle");
+        fs::create_dir(&bundle).unwrap();
+        fs::write(dir.path().join("secret"), "s").unwrap();
+        fs::write(bundle.join("config.json"), "{}").unwrap();
+        std::os::unix::fs::symlink("../secret", bundle.join("link")).unwrap();
+        assert_eq!(read_beneath(&bundle, "config.json", 9).unwrap(), b"{}");
+        for name in ["link", "../secret", "/etc/passwd", "."] {
+            assert!(read_beneath(&bundle, name, 9).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn replacing_leaves_no_temporary_file() {
+        let dir = tempfile::tempdir().unwrap();
+        replace(dir.path(), "a", b"1", 0o600).unwrap();
+        replace(dir.path(), "a", b"2", 0o600).unwrap();
+        assert_eq!(fs::read(dir.path().join("a")).unwrap(), b"2");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert!(replace(&dir.path().join("missing"), "a", b"1", 0o600).is_err());
+    }
+
+    #[test]
+    fn a_directory_that_others_can_write_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let own = dir.path().join("own");
+        own_directory(&own).unwrap();
+        own_directory(&own).unwrap();
+        fs::set_permissions(&own, fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(own_directory(&own).is_err());
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(dir.path(), &link).unwrap();
+        assert!(own_directory(&link).is_err());
+    }
+}
