@@ -9,6 +9,7 @@ pub mod cli;
 pub mod deadline;
 pub mod files;
 pub mod host;
+pub mod image;
 pub mod limits;
 pub mod oci;
 pub mod paths;

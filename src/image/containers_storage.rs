@@ -1,0 +1,329 @@
+//! Identity by containers/storage, which podman, CRI-O and buildah share.
+//!
+//! The chain: the bundle's path names the container; `root.path` names the layer that is really used; the record
+//! with that id and that layer names the image; the image's stored manifests are hashed, and those count whose
+//! configuration is the image. All of it is written by the engine; nothing of it by the container's creator, but
+//! for the typed name, which counts only if the image's record confirms it.
+
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use super::identity::{Engine, Identification, ImageIdentity, NotJudged, Unidentified};
+use super::storage_records::{ContainerMetadata, ContainerRecord, ImageRecord, Store};
+use crate::oci::{Digest, Document, Reference, Repository};
+use crate::start::ContainerStart;
+
+/// How long to wait before the one retry: a record that is being written appears within it.
+const RETRY_AFTER: Duration = Duration::from_millis(20);
+/// Most manifests looked at for one image; real ones have two or three.
+const MAX_MANIFESTS: usize = 32;
+/// Most repositories asked for one image.
+const MAX_REPOSITORIES: usize = 8;
+
+/// Where a bundle of containers/storage lies: `<base>/<driver>-containers/<id>/userdata`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct BundlePlace {
+    store: Store,
+    id: String,
+}
+
+/// Where a root file system lies: `<root>/overlay/<layer>/merged` or `<root>/vfs/dir/<layer>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct RootPlace {
+    store: Store,
+    layer: String,
+}
+
+/// Identifies the image of a podman, CRI-O or buildah container.
+pub fn identify(start: &ContainerStart) -> Result<Identification, Unidentified> {
+    match identify_once(start) {
+        Err(
+            Unidentified::NoContainerRecord { .. }
+            | Unidentified::NoImageRecord { .. }
+            | Unidentified::RecordsMalformed { .. },
+        ) => {
+            std::thread::sleep(RETRY_AFTER);
+            identify_once(start)
+        }
+        other => other,
+    }
+}
+
+fn identify_once(start: &ContainerStart) -> Result<Identification, Unidentified> {
+    let root = start.root_path.as_deref().and_then(root_place);
+    let Some(place) = bundle_place(&start.bundle) else {
+        return build_step(start, root);
+    };
+    if place.id != start.id {
+        let (id, bundle) = (start.id.clone(), start.bundle.clone());
+        return Err(Unidentified::ForeignBundle { id, bundle });
+    }
+    let stores = stores(&place, root.as_ref());
+    let Some((store, record)) = find_container(&stores, &start.id)? else {
+        return without_record(start, &place, root.as_ref());
+    };
+    check_root(&record, start, root.as_ref())?;
+    let metadata: ContainerMetadata = serde_json::from_str(&record.metadata).unwrap_or_default();
+    if metadata.pod {
+        return Ok(Identification::NotJudged(NotJudged::Sandbox));
+    }
+    if record.image.is_empty() && metadata.image_id.is_empty() {
+        return Ok(Identification::NotJudged(NotJudged::Rootfs));
+    }
+    let engine = if metadata.pod_id.is_empty() { Engine::Podman } else { Engine::Crio };
+    let image = if record.image.is_empty() { &metadata.image_id } else { &record.image };
+    let identity = image_identity(engine, store, image, &metadata.image_name)?;
+    if is_podman_infra(&identity) {
+        return Ok(Identification::NotJudged(NotJudged::Sandbox));
+    }
+    Ok(Identification::Image(Box::new(identity)))
+}
+
+/// Takes `<base>/<driver>-containers/<id>/userdata` apart.
+fn bundle_place(bundle: &Path) -> Option<BundlePlace> {
+    let rest = bundle.parent().filter(|_| bundle.file_name().is_some_and(|n| n == "userdata"))?;
+    let id = rest.file_name()?.to_str()?.to_owned();
+    let containers = rest.parent()?;
+    let driver = containers.file_name()?.to_str()?.strip_suffix("-containers")?.to_owned();
+    let root = containers.parent()?.to_owned();
+    let known = !driver.is_empty();
+    known.then_some(BundlePlace { store: Store { root, driver }, id })
+}
+
+/// Takes the path of a mounted layer apart.
+fn root_place(root: &Path) -> Option<RootPlace> {
+    let parts: Vec<&str> = root
+        .components()
+        .map(|c| match c {
+            Component::RootDir => Some("/"),
+            Component::Normal(name) => name.to_str(),
+            _ => None,
+        })
+        .collect::<Option<_>>()?;
+    let (base, driver, layer) = match parts.as_slice() {
+        [base @ .., driver, layer, "merged"] => (base, driver, layer),
+        [base @ .., driver @ "vfs", "dir", layer] => (base, driver, layer),
+        [base @ .., driver @ "btrfs", "subvolumes", layer] => (base, driver, layer),
+        _ => return None,
+    };
+    let root: PathBuf = base.iter().collect();
+    let store = Store { root, driver: (*driver).to_owned() };
+    Some(RootPlace { store, layer: (*layer).to_owned() })
+}
+
+/// The stores that may have the container's record: the bundle's (podman keeps bundles in the store) and the
+/// root file system's (CRI-O keeps bundles in its run directory).
+fn stores(place: &BundlePlace, root: Option<&RootPlace>) -> Vec<Store> {
+    let mut stores: Vec<Store> = root.map(|r| r.store.clone()).into_iter().collect();
+    if !stores.contains(&place.store) {
+        stores.push(place.store.clone());
+    }
+    stores
+}
+
+fn find_container<'a>(
+    stores: &'a [Store],
+    id: &str,
+) -> Result<Option<(&'a Store, ContainerRecord)>, Unidentified> {
+    for store in stores {
+        if let Some(record) = store.container(id)? {
+            return Ok(Some((store, record)));
+        }
+    }
+    Ok(None)
+}
+
+/// The record must be that of the root file system that is really used. Where the user is not mapped into the
+/// container's user namespace podman mounts it at a shared intermediate place; then the id alone binds.
+fn check_root(
+    record: &ContainerRecord,
+    start: &ContainerStart,
+    root: Option<&RootPlace>,
+) -> Result<(), Unidentified> {
+    match (root, &start.root_path) {
+        (Some(place), Some(path)) if place.layer != record.layer => {
+            Err(Unidentified::ForeignRoot {
+                id: record.id.clone(),
+                layer: record.layer.clone(),
+                root: path.clone(),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// No record: podman keeps none for `--rootfs` containers, whose root lies outside every store. A root inside a
+/// store must have a record.
+fn without_record(
+    start: &ContainerStart,
+    place: &BundlePlace,
+    root: Option<&RootPlace>,
+) -> Result<Identification, Unidentified> {
+    let outside = match (&start.root_path, root) {
+        (Some(path), None) => !path.starts_with(&place.store.root),
+        _ => false,
+    };
+    if outside {
+        return Ok(Identification::NotJudged(NotJudged::Rootfs));
+    }
+    Err(Unidentified::NoContainerRecord {
+        id: start.id.clone(),
+        records: root.map_or(&place.store, |r| &r.store).containers_dir(),
+    })
+}
+
+/// `podman build` and buildah run each step as a container named `buildah-…` whose bundle is in a temporary
+/// directory and whose root is a layer of a store.
+fn build_step(
+    start: &ContainerStart,
+    root: Option<RootPlace>,
+) -> Result<Identification, Unidentified> {
+    let temporary = start
+        .bundle
+        .file_name()
+        .and_then(|name| name.to_str())
+        .is_some_and(|name| name.starts_with("buildah"));
+    if temporary && start.id.starts_with("buildah-") && root.is_some() {
+        return Ok(Identification::NotJudged(NotJudged::Build));
+    }
+    Err(Unidentified::UnknownBundle(start.bundle.clone()))
+}
+
+/// Up to podman 5.4 a pod's infra container is made from an image of podman's own.
+fn is_podman_infra(identity: &ImageIdentity) -> bool {
+    identity.engine == Engine::Podman
+        && identity.repositories.is_empty()
+        && identity.names.iter().any(|name| name.starts_with("localhost/podman-pause:"))
+}
+
+fn image_identity(
+    engine: Engine,
+    store: &Store,
+    image: &str,
+    typed_name: &str,
+) -> Result<ImageIdentity, Unidentified> {
+    let image_id = Digest::from_hex(image).map_err(|_| Unidentified::BadImageId(cut(image)))?;
+    let (store, record) = find_image(store, image)?;
+    let names = all_names(&record);
+    let reference = typed_name.parse().ok().filter(|typed| is_confirmed(typed, &names));
+    let (mut manifests, mut indexes) = verified_documents(&store, &record, &image_id);
+    if let Some(digest) = reference.as_ref().and_then(|r: &Reference| r.digest.as_ref()) {
+        move_to_front(&mut manifests, digest);
+        move_to_front(&mut indexes, digest);
+    }
+    Ok(ImageIdentity {
+        engine,
+        image_id,
+        repositories: repositories(reference.as_ref(), &names),
+        reference,
+        manifests,
+        indexes,
+        names,
+    })
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(100).collect()
+}
+
+/// Looks in the container's store, then in those that the node's configuration adds.
+fn find_image(store: &Store, image: &str) -> Result<(Store, ImageRecord), Unidentified> {
+    if let Some(record) = store.image(image)? {
+        return Ok((store.clone(), record));
+    }
+    for root in super::storage_config::additional_stores() {
+        let store = Store { root, driver: store.driver.clone() };
+        if let Some(record) = store.image(image)? {
+            return Ok((store, record));
+        }
+    }
+    Err(Unidentified::NoImageRecord { image: cut(image), records: store.images_dir() })
+}
+
+/// Current names first, then former ones: the image of a running container may have lost its tag since.
+fn all_names(record: &ImageRecord) -> Vec<String> {
+    let current = record.names.iter().flatten();
+    let mut names: Vec<String> = Vec::new();
+    for name in current.chain(record.names_history.iter().flatten()) {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
+}
+
+/// A typed name counts if the image really has, or had, a name in that repository.
+fn is_confirmed(typed: &Reference, names: &[String]) -> bool {
+    names
+        .iter()
+        .filter_map(|name| name.parse::<Reference>().ok())
+        .any(|name| name.repository == typed.repository)
+}
+
+/// The typed reference's repository if a registry serves it; else every such repository among the names, so that
+/// a local tag on a pulled image does not hide where it came from.
+fn repositories(reference: Option<&Reference>, names: &[String]) -> Vec<Repository> {
+    if let Some(reference) = reference.filter(|r| !r.repository.is_local()) {
+        return vec![reference.repository.clone()];
+    }
+    let mut repositories: Vec<Repository> = Vec::new();
+    for name in names.iter().filter_map(|name| name.parse::<Reference>().ok()) {
+        if !name.repository.is_local() && !repositories.contains(&name.repository) {
+            repositories.push(name.repository);
+        }
+    }
+    repositories.truncate(MAX_REPOSITORIES);
+    repositories
+}
+
+/// The image's manifests and indexes, newest first, each hashed and bound to the image id.
+fn verified_documents(
+    store: &Store,
+    record: &ImageRecord,
+    image_id: &Digest,
+) -> (Vec<Digest>, Vec<Digest>) {
+    let mut manifests: Vec<Digest> = Vec::new();
+    let mut indexes: Vec<(Digest, Vec<Digest>)> = Vec::new();
+    let keys = record.big_data_names.iter().flatten().rev();
+    for key in keys.filter(|key| is_manifest_key(key)).take(MAX_MANIFESTS) {
+        let Ok(bytes) = store.big_data(&record.id, key) else { continue };
+        let digest = Digest::of(&bytes);
+        if key.strip_prefix("manifest-").is_some_and(|named| named != digest.as_str()) {
+            continue;
+        }
+        match Document::parse(&bytes) {
+            Ok(Document::Manifest(manifest)) if manifest.config.digest == *image_id => {
+                push_new(&mut manifests, digest);
+            }
+            Ok(Document::Index(index)) => {
+                indexes.push((digest, index.manifests.into_iter().map(|d| d.digest).collect()));
+            }
+            _ => {}
+        }
+    }
+    let lists_one = |children: &[Digest]| children.iter().any(|child| manifests.contains(child));
+    let indexes = indexes.into_iter().filter(|(_, children)| lists_one(children));
+    let indexes = indexes.map(|(digest, _)| digest).collect();
+    (manifests, indexes)
+}
+
+fn is_manifest_key(key: &str) -> bool {
+    key == "manifest" || key.starts_with("manifest-sha256:")
+}
+
+fn push_new(digests: &mut Vec<Digest>, digest: Digest) {
+    if !digests.contains(&digest) {
+        digests.push(digest);
+    }
+}
+
+fn move_to_front(digests: &mut [Digest], wanted: &Digest) {
+    if let Some(place) = digests.iter().position(|digest| digest == wanted)
+        && let Some(front) = digests.get_mut(..=place)
+    {
+        front.rotate_right(1);
+    }
+}
+
+#[cfg(test)]
+mod tests;
