@@ -14,6 +14,11 @@ pub const MANIFEST_BYTES: u64 = 4 << 20;
 pub const SPECIFICATION_BYTES: u64 = 1 << 20;
 /// Nodes (scalars, maps, lists) of one specification, aliases counted where they are used.
 pub const SPECIFICATION_NODES: usize = 600_000;
+/// Text in all scalars of one specification, aliases counted where they are used.
+pub const SPECIFICATION_TEXT_BYTES: usize = 4 << 20;
+/// Sets, rules, alternatives, terms and expressions of one specification together. They take most of the memory
+/// of a decoded one (some 200 bytes each), and the largest known specification has about a hundred.
+pub const SPECIFICATION_PARTS: usize = 100_000;
 /// Nesting of one specification; the format itself needs 12 levels.
 pub const SPECIFICATION_DEPTH: usize = 32;
 /// A configuration file of our own.

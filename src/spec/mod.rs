@@ -4,11 +4,17 @@
 //! | file | what |
 //! |---|---|
 //! | `model.rs` | the document's types, named as in NFD |
-//! | `decode.rs` | YAML to model: strict, bounded, with line and column, with NFD's scalar conversions |
+//! | `decode.rs` | YAML to model: strict, with line and column; `decode/` holds its way through maps and its messages |
+//! | `yaml.rs` | text to a bounded tree of nodes with places |
+//! | `scalar.rs` | what a scalar becomes where a string is wanted, as in NFD |
 //! | `diagnostic.rs` | one finding: place, message, what to write instead |
 
+pub mod decode;
 pub mod diagnostic;
 pub mod model;
+pub mod scalar;
+pub mod yaml;
 
+pub use decode::{Decoded, Invalid, decode};
 pub use diagnostic::{Diagnostic, Severity};
 pub use model::{CompatibilitySet, Expression, MatchAny, Position, Rule, Specification, Term};
