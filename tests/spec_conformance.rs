@@ -3,6 +3,8 @@
 //! A document that NFD decodes must decode here, with the same values, and one that NFD refuses must be refused.
 //! The exceptions are listed below with their reason, and in `docs/nfd-differences.md`.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 use imgcompat::spec::yaml::{Document, NodeId, Value};
 use imgcompat::spec::{decode, scalar};
 use serde_json::{Value as Json, json};
