@@ -1,0 +1,324 @@
+#!/usr/bin/env bash
+# Installs imgcompat, or removes it. Builds the two programs unless built ones are given.
+#
+# The order is the point of this script. The program stands before the JSON that names it, because an engine silently skips a hook whose
+# program is missing; and the JSON goes first when imgcompat is removed. A configuration that somebody changed is never overwritten.
+# Nothing is restarted: podman reads hooks.d at every start, CRI-O watches it.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+prefix=/usr
+destdir=${DESTDIR:-}
+engine=podman
+stage=
+hooks_dir=/usr/share/containers/oci/hooks.d
+binaries=
+audit=no
+action=install
+purge=no
+
+usage() {
+  cat <<'U'
+usage: ./install.sh [OPTIONS]
+
+  --audit            record what would be refused, refuse nothing (writes /etc/imgcompat/config.d/10-audit.toml)
+  --binaries DIR     install imgcompat and imgcompat-hook from DIR instead of building them
+  --engine NAME      the engine the hook is for: podman (default), crio
+  --stage STAGE      the hook's one stage: createRuntime, or prestart for engines that know no other
+                     (default: createRuntime; prestart with podman before 3.0)
+  --hooks-dir DIR    where the engine reads hooks (default: /usr/share/containers/oci/hooks.d)
+  --prefix DIR       where programs go (default: /usr)
+  --destdir DIR      put everything below DIR, for packages and trials (default: $DESTDIR)
+  --demo             install what a demonstration needs, build, install, and show a start and a refusal
+  --uninstall        remove the hook and the programs; configuration, logs and cache stay
+  --purge            with --uninstall: remove configuration, logs and cache too
+  -h, --help         this text
+U
+}
+
+say() { printf '%s\n' "$*"; }
+die() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
+misuse() { printf 'install.sh: %s\nTry ./install.sh --help.\n' "$*" >&2; exit 2; }
+
+parse_arguments() {
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --binaries | --engine | --stage | --hooks-dir | --prefix | --destdir)
+        [ $# -ge 2 ] || misuse "$1 needs a value" ;;
+    esac
+    case $1 in
+      --audit) audit=yes ;;
+      --binaries) binaries=$2; shift ;;
+      --engine) engine=$2; shift ;;
+      --stage) stage=$2; shift ;;
+      --hooks-dir) hooks_dir=$2; shift ;;
+      --prefix) prefix=$2; shift ;;
+      --destdir) destdir=$2; shift ;;
+      --demo) action=demo ;;
+      --uninstall) action=uninstall ;;
+      --purge) purge=yes ;;
+      -h | --help) usage; exit 0 ;;
+      *) misuse "unknown option $1" ;;
+    esac
+    shift
+  done
+}
+
+check_arguments() {
+  local name path
+  case $engine in
+    podman | crio) ;;
+    containerd | docker | nerdctl) die "$engine does not read hooks.d; only podman and crio can be set up yet" ;;
+    *) misuse "unknown engine $engine: podman or crio" ;;
+  esac
+  case $stage in '' | createRuntime | prestart) ;; *) misuse "unknown stage $stage: createRuntime or prestart" ;; esac
+  for name in prefix destdir hooks_dir; do
+    path=${!name}
+    # These paths are written into JSON and TOML as they are, so only characters that need no quoting may be in them.
+    case $path in *[!A-Za-z0-9/._+-]*) die "--${name/_/-} $path: only letters, digits and / . _ + - are possible" ;; esac
+    case $path in '' | /*) ;; *) die "--${name/_/-} $path: an absolute path is needed" ;; esac
+  done
+  [ -n "$prefix" ] || misuse "--prefix is empty"
+  prefix=${prefix%/}
+  destdir=${destdir%/}
+  [ "$purge" = no ] || [ "$action" = uninstall ] || misuse "--purge goes with --uninstall"
+  if [ -z "$destdir" ] && [ "$(id -u)" != 0 ]; then die "installing needs root; run it with sudo, or give --destdir"; fi
+}
+
+# --- Building ---------------------------------------------------------------------------------------------------------
+
+# Runs a command as the person who called sudo, so that cargo finds their toolchain and target/ stays theirs.
+as_builder() {
+  if [ "$(id -u)" = 0 ] && [ -n "${SUDO_USER:-}" ] && [ "$SUDO_USER" != root ] && ! root_has_cargo; then
+    local home
+    home=$(getent passwd "$SUDO_USER" | cut -d: -f6)
+    sudo -u "$SUDO_USER" -H env PATH="$home/.cargo/bin:/usr/local/bin:/usr/bin:/bin" "$@"
+  else
+    env PATH="${HOME:-/root}/.cargo/bin:$PATH" "$@"
+  fi
+}
+
+root_has_cargo() { PATH="${HOME:-/root}/.cargo/bin:$PATH" command -v cargo >/dev/null; }
+
+# Sets $binaries. Static musl starts fastest and needs nothing of the node; static glibc is next; dynamic always works.
+build() {
+  local machine musl gnu flags
+  machine=$(uname -m)
+  musl=$machine-unknown-linux-musl
+  gnu=$machine-unknown-linux-gnu
+  as_builder cargo --version >/dev/null 2>&1 || die "cargo is missing: install Rust 1.92 or newer (https://rustup.rs), or give built programs with --binaries DIR"
+  cd "$here"
+  if has_target "$musl"; then
+    say "Building: static, $musl"
+    # Without musl-tools the host's compiler does: the one C library in the tree (ring) needs nothing of a libc.
+    as_builder env "CC_${musl//-/_}=$(command -v musl-gcc || echo "${CC:-gcc}")" cargo build --locked --release --target "$musl"
+    binaries=$here/target/$musl/release
+    return
+  fi
+  flags='-C target-feature=+crt-static'
+  if as_builder env RUSTFLAGS="$flags" cargo build --locked --release --target "$gnu"; then
+    say "Built: static, $gnu (the musl target is not installed and could not be added)"
+    binaries=$here/target/$gnu/release
+    return
+  fi
+  say "Building: dynamic (no static target works here; every container start will cost about half a millisecond more)"
+  as_builder cargo build --locked --release
+  binaries=$here/target/release
+}
+
+has_target() {
+  as_builder rustup target list --installed 2>/dev/null | grep -qx "$1" && return
+  as_builder timeout 120 rustup target add "$1" >/dev/null 2>&1
+}
+
+# --- Installing -------------------------------------------------------------------------------------------------------
+
+# put SOURCE TARGET MODE: atomic, and says whether anything changed.
+put() {
+  local source=$1 target=$destdir$2 mode=$3 staged
+  if [ -f "$target" ] && cmp -s "$source" "$target" && [ "$(stat -c %a "$target")" = "$mode" ]; then
+    say "unchanged  $2"
+    return
+  fi
+  staged=$(mktemp "$(dirname "$target")/.imgcompat.XXXXXX")
+  install -m "$mode" "$source" "$staged"
+  mv -f "$staged" "$target"
+  say "installed  $2"
+}
+
+# put_program NAME TARGET: as put, but the new program must start before it replaces the old one.
+put_program() {
+  local source=$binaries/$1 target=$destdir$2 staged
+  if [ -f "$target" ] && cmp -s "$source" "$target"; then
+    say "unchanged  $2"
+    return
+  fi
+  staged=$(mktemp "$(dirname "$target")/.imgcompat.XXXXXX")
+  install -m 755 "$source" "$staged"
+  if ! "$staged" --version >/dev/null 2>&1; then
+    rm -f "$staged"
+    die "$source does not run here (tried --version); nothing that names it was installed"
+  fi
+  mv -f "$staged" "$target"
+  say "installed  $2"
+}
+
+make_directories() {
+  local group=root
+  if getent group adm >/dev/null; then group=adm; fi
+  install -d -m 755 "$destdir$prefix/bin" "$destdir$prefix/libexec/imgcompat" "$destdir$prefix/share/imgcompat" "$destdir$hooks_dir" \
+    "$destdir/etc/imgcompat" "$destdir/etc/imgcompat/config.d" "$destdir/etc/imgcompat/specs.d" "$destdir/etc/logrotate.d"
+  install -d -m 700 "$destdir/var/cache/imgcompat"
+  if [ "$(id -u)" = 0 ]; then install -d -m 750 -g "$group" "$destdir/var/log/imgcompat"
+  else install -d -m 750 "$destdir/var/log/imgcompat"; fi
+}
+
+# The copy under share/ is the default we shipped last. A configuration that still equals it was never touched by anybody.
+put_configuration() {
+  local current=$destdir/etc/imgcompat/config.toml shipped=$destdir$prefix/share/imgcompat/config.toml
+  if [ ! -e "$current" ] || { [ -f "$shipped" ] && cmp -s "$current" "$shipped"; }; then
+    put "$here/config/imgcompat.toml" /etc/imgcompat/config.toml 644
+  elif cmp -s "$current" "$here/config/imgcompat.toml"; then
+    say "unchanged  /etc/imgcompat/config.toml"
+  else
+    put "$here/config/imgcompat.toml" /etc/imgcompat/config.toml.new 644
+    say "kept       /etc/imgcompat/config.toml (changed here; the new defaults are in config.toml.new beside it)"
+  fi
+  put "$here/config/imgcompat.toml" "$prefix/share/imgcompat/config.toml" 644
+}
+
+put_audit_mode() {
+  [ "$audit" = yes ] || return 0
+  local source
+  source=$(mktemp)
+  cat >"$source" <<'T'
+# Written by install.sh --audit: record what would be refused, refuse nothing. Remove this file to enforce.
+mode = "audit"
+T
+  put "$source" /etc/imgcompat/config.d/10-audit.toml 644
+  rm -f "$source"
+}
+
+put_manuals() {
+  local page
+  for page in "$here"/docs/man/*.[1-8]; do
+    [ -f "$page" ] || continue
+    install -d -m 755 "$destdir$prefix/share/man/man${page##*.}"
+    put "$page" "$prefix/share/man/man${page##*.}/$(basename "$page")" 644
+  done
+}
+
+# completion SHELL DIRECTORY FILE
+put_completion() {
+  local source
+  source=$(mktemp)
+  if "$destdir$prefix/bin/imgcompat" completion "$1" >"$source" 2>/dev/null && [ -s "$source" ]; then
+    install -d -m 755 "$destdir$2"
+    put "$source" "$2/$3" 644
+  fi
+  rm -f "$source"
+}
+
+choose_stage() {
+  [ -z "$stage" ] || return 0
+  stage=createRuntime
+  local version=
+  if [ "$engine" = podman ] && [ -z "$destdir" ] && command -v podman >/dev/null; then
+    version=$(podman --version 2>/dev/null | grep -oE '[0-9]+' | head -n 1 || :)
+    if [ -n "$version" ] && [ "$version" -lt 3 ]; then stage=prestart; fi
+  fi
+}
+
+# The last step: from the rename on, engines call the hook. The staged file's name must not end in .json, and it is checked first:
+# one unreadable JSON file makes podman refuse every start and CRI-O refuse to come up.
+put_hook() {
+  local target=$destdir$hooks_dir/imgcompat.json staged
+  choose_stage
+  staged=$(mktemp "$destdir$hooks_dir/.imgcompat.XXXXXX")
+  sed -e "s|/usr/libexec/imgcompat/imgcompat-hook|$prefix/libexec/imgcompat/imgcompat-hook|" -e "s|\"createRuntime\"|\"$stage\"|" \
+    "$here/hooks.d/imgcompat.json" >"$staged"
+  chmod 644 "$staged"
+  if ! json_is_valid "$staged"; then
+    rm -f "$staged"
+    die "hooks.d/imgcompat.json is not valid JSON; the engine's hook directory was not touched"
+  fi
+  if [ -f "$target" ] && cmp -s "$staged" "$target"; then
+    rm -f "$staged"
+    say "unchanged  $hooks_dir/imgcompat.json"
+    return
+  fi
+  mv -f "$staged" "$target"
+  say "installed  $hooks_dir/imgcompat.json (stage $stage)"
+}
+
+# Where neither tool is, the file is the shipped one with a path and a word replaced, both from safe characters.
+json_is_valid() {
+  if command -v jq >/dev/null; then jq -e .hook.path "$1" >/dev/null 2>&1
+  elif command -v python3 >/dev/null; then python3 -m json.tool "$1" >/dev/null 2>&1
+  else return 0; fi
+}
+
+do_install() {
+  local name
+  [ -n "$binaries" ] || build
+  binaries=$(cd "$binaries" 2>/dev/null && pwd) || die "there is no directory of that name: --binaries"
+  for name in imgcompat imgcompat-hook; do
+    [ -f "$binaries/$name" ] || die "$binaries has no $name"
+  done
+  make_directories
+  put_program imgcompat "$prefix/bin/imgcompat"
+  put_program imgcompat-hook "$prefix/libexec/imgcompat/imgcompat-hook"
+  put_configuration
+  put_audit_mode
+  put "$here/packaging/logrotate/imgcompat" /etc/logrotate.d/imgcompat 644
+  put_manuals
+  put_completion bash "$prefix/share/bash-completion/completions" imgcompat
+  put_completion zsh "$prefix/share/zsh/vendor-completions" _imgcompat
+  put_completion fish "$prefix/share/fish/vendor_completions.d" imgcompat.fish
+  put_hook
+  say "Not touched: local specifications in /etc/imgcompat/specs.d, logs in /var/log/imgcompat, running containers. Nothing was restarted."
+  if [ "$engine" = crio ]; then say "CRI-O watches the hook directory: the hook is in force from the next container on."
+  else say "In force from the next container start on. See what it decides: imgcompat why --last 10"; fi
+  if [ -e "$destdir/etc/imgcompat/config.d/10-audit.toml" ]; then say "Mode: audit, by /etc/imgcompat/config.d/10-audit.toml."; fi
+}
+
+# --- Removing ---------------------------------------------------------------------------------------------------------
+
+drop() {
+  if [ -e "$destdir$1" ] || [ -L "$destdir$1" ]; then
+    rm -rf -- "$destdir$1"
+    say "removed    $1"
+  fi
+}
+
+do_uninstall() {
+  local path page
+  drop "$hooks_dir/imgcompat.json"
+  drop "$prefix/libexec/imgcompat"
+  drop "$prefix/bin/imgcompat"
+  drop "$prefix/share/imgcompat"
+  drop /etc/logrotate.d/imgcompat
+  for page in "$here"/docs/man/*.[1-8]; do
+    [ ! -f "$page" ] || drop "$prefix/share/man/man${page##*.}/$(basename "$page")"
+  done
+  drop "$prefix/share/bash-completion/completions/imgcompat"
+  drop "$prefix/share/zsh/vendor-completions/_imgcompat"
+  drop "$prefix/share/fish/vendor_completions.d/imgcompat.fish"
+  for path in /etc/imgcompat /var/cache/imgcompat /var/log/imgcompat; do
+    if [ "$purge" = yes ]; then drop "$path"
+    elif [ -e "$destdir$path" ]; then say "kept       $path"; fi
+  done
+  say "Nothing was restarted. Containers start without imgcompat from now on."
+}
+
+main() {
+  parse_arguments "$@"
+  check_arguments
+  case $action in
+    install) do_install ;;
+    uninstall) do_uninstall ;;
+    demo) IMGCOMPAT_BINARIES=$binaries exec "$here/tests/demo/demo.sh" ;;
+  esac
+}
+
+main "$@"

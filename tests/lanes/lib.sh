@@ -1,0 +1,33 @@
+# shellcheck shell=bash
+# What the lanes share. Sourced from the top of the repository.
+
+# Where built test tools (olareg, oras, CRI-O) and the programs under test lie.
+tools=$PWD/target/tools/bin
+export PATH=$tools:$PATH:/usr/local/go/bin
+
+skip() {
+  printf '%s\n' "$*"
+  exit 77
+}
+
+root_has_cargo() { PATH="${HOME:-/root}/.cargo/bin:$PATH" command -v cargo >/dev/null; }
+
+# Runs a command as the person who called sudo, where root has no cargo: their toolchain is found, and target/ stays theirs.
+as_builder() {
+  if [ "$(id -u)" = 0 ] && [ -n "${SUDO_USER:-}" ] && [ "$SUDO_USER" != root ] && ! root_has_cargo; then
+    local home
+    home=$(getent passwd "$SUDO_USER" | cut -d: -f6)
+    sudo -u "$SUDO_USER" -H env PATH="$home/.cargo/bin:$PATH" "$@"
+  else
+    env PATH="${HOME:-/root}/.cargo/bin:$PATH" "$@"
+  fi
+}
+
+need_cargo() { as_builder cargo --version >/dev/null 2>&1 || skip "no cargo: install Rust (https://rustup.rs)"; }
+
+# The release build that the engine lanes, hook-symbols and the demo use, made by the lane build. Unstripped, so that its symbols can be read.
+built_directory() { cat target/lanes/built-directory 2>/dev/null; }
+
+need_built() {
+  [ -x "$(built_directory)/imgcompat-hook" ] || tests/lanes/build.sh || { echo "the release build failed"; exit 1; }
+}
