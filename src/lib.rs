@@ -13,6 +13,7 @@ pub mod image;
 pub mod limits;
 pub mod oci;
 pub mod paths;
+pub mod policy;
 pub mod registry;
 pub mod rules;
 pub mod spec;

@@ -1,0 +1,481 @@
+//! Policy files: the vendor's, the administrator's, and drop-ins, later ones over earlier ones.
+//!
+//! Every key is optional; unknown keys and bad values are errors with file, line and column. Lists of tables
+//! (`[[image]]`, `[[override]]`) add up: those of a file read later are looked at first, so that a drop-in can
+//! overrule the main file; within a file the first match wins.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use time::{Date, OffsetDateTime, Time, format_description::well_known::Rfc3339};
+
+use super::decide::{Action, DEFAULTS};
+use super::duration;
+use super::image_match::ImagePattern;
+use crate::image::NotJudged;
+use crate::oci::Digest;
+use crate::paths::Paths;
+use crate::{files, limits};
+
+/// What the hook does with a "deny".
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Refuse the start.
+    #[default]
+    Enforce,
+    /// Allow it, and record that it would have been refused.
+    Audit,
+    /// Do not judge at all.
+    Off,
+}
+
+impl Mode {
+    /// The stable word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Mode::Enforce => "enforce",
+            Mode::Audit => "audit",
+            Mode::Off => "off",
+        }
+    }
+}
+
+/// Which table of defaults applies.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// Deny on a real answer, allow on an outage.
+    #[default]
+    Default,
+    /// Deny everything but `compatible`.
+    Strict,
+}
+
+/// What one file may say.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct ConfigFile {
+    mode: Option<Mode>,
+    profile: Option<Profile>,
+    #[serde(default, with = "duration")]
+    deadline: Option<Duration>,
+    include: Option<Vec<NotJudged>>,
+    #[serde(default)]
+    on: Outcomes,
+    #[serde(default)]
+    cache: CacheSection,
+    #[serde(default)]
+    image: Vec<ImageEntry>,
+    #[serde(default, rename = "override")]
+    overrides: Vec<Override>,
+}
+
+/// Outcome to action.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "BTreeMap<String, Action>", into = "BTreeMap<String, Action>")]
+pub struct Outcomes(BTreeMap<String, Action>);
+
+impl TryFrom<BTreeMap<String, Action>> for Outcomes {
+    type Error = String;
+
+    fn try_from(map: BTreeMap<String, Action>) -> Result<Self, Self::Error> {
+        let known = || DEFAULTS.iter().map(|(verdict, _)| verdict.outcome());
+        match map.keys().find(|key| !known().any(|outcome| outcome == key.as_str())) {
+            Some(key) => {
+                let list: Vec<&str> = known().collect();
+                Err(format!("`{key}` is no outcome; the outcomes are {}", list.join(", ")))
+            }
+            None => Ok(Outcomes(map)),
+        }
+    }
+}
+
+impl From<Outcomes> for BTreeMap<String, Action> {
+    fn from(outcomes: Outcomes) -> Self {
+        outcomes.0
+    }
+}
+
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct CacheSection {
+    #[serde(default, with = "duration")]
+    artifact: Option<Duration>,
+    #[serde(default, with = "duration")]
+    none: Option<Duration>,
+    #[serde(default, with = "duration")]
+    stale: Option<Duration>,
+}
+
+/// `[[image]]`: what applies to images of some name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ImageEntry {
+    /// Which images.
+    #[serde(rename = "match")]
+    pub pattern: ImagePattern,
+    /// Their mode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// Their profile; it puts the general `[on]` aside for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
+    /// Only compatibility sets with one of these tags count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<String>>,
+    /// Their outcomes.
+    #[serde(default)]
+    pub on: Outcomes,
+}
+
+/// `[[override]]`: an administrator's exception, with a reason and an end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Override {
+    /// Which images, by name …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImagePattern>,
+    /// … or by a digest: of the image id, a manifest, or an index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// What happens to them.
+    pub action: Action,
+    /// Why; stands in every decision it changes.
+    pub reason: String,
+    /// When it ends: a date (through the end of that day, UTC) or an RFC 3339 time.
+    pub until: Expiry,
+}
+
+impl Override {
+    /// True if it is for this image and has not expired.
+    pub fn applies(&self, names: &[&str], digests: &[&Digest], now: OffsetDateTime) -> bool {
+        let named = self.image.as_ref().is_some_and(|pattern| pattern.matches_any(names));
+        let digested = self.digest.as_ref().is_some_and(|digest| digests.contains(&digest));
+        (named || digested) && now <= self.until.at
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_test(pattern: &str, action: Action, reason: &str) -> Self {
+        let until = Expiry::try_from("2999-12-31".to_owned()).unwrap();
+        let image = Some(ImagePattern::try_from(pattern.to_owned()).unwrap());
+        Override { image, digest: None, action, reason: reason.to_owned(), until }
+    }
+}
+
+/// The end of an override.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Expiry {
+    text: String,
+    at: OffsetDateTime,
+}
+
+impl Expiry {
+    /// The moment after which the override is void.
+    pub fn at(&self) -> OffsetDateTime {
+        self.at
+    }
+}
+
+impl TryFrom<String> for Expiry {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let at = OffsetDateTime::parse(&text, &Rfc3339).ok().or_else(|| end_of_day(&text));
+        match at {
+            Some(at) => Ok(Expiry { text, at }),
+            None => Err(format!(
+                "`{}` is not a time; write a date as 2026-12-31 or a time as 2026-12-31T18:00:00Z",
+                text.chars().take(60).collect::<String>()
+            )),
+        }
+    }
+}
+
+fn end_of_day(text: &str) -> Option<OffsetDateTime> {
+    let mut parts = text.splitn(3, '-');
+    let year = parts.next().filter(|y| y.len() == 4)?.parse().ok()?;
+    let month: u8 = parts.next().filter(|m| m.len() == 2)?.parse().ok()?;
+    let day = parts.next().filter(|d| d.len() == 2)?.parse().ok()?;
+    let date = Date::from_calendar_date(year, month.try_into().ok()?, day).ok()?;
+    Some(date.with_time(Time::from_hms(23, 59, 59).ok()?).assume_utc())
+}
+
+impl From<Expiry> for String {
+    fn from(expiry: Expiry) -> Self {
+        expiry.text
+    }
+}
+
+/// How long answers are trusted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CacheTimes {
+    /// A specification.
+    #[serde(serialize_with = "as_text")]
+    pub artifact: Duration,
+    /// "Nothing attached", and a refusal to answer (401, 403).
+    #[serde(serialize_with = "as_text")]
+    pub none: Duration,
+    /// How old an answer may be that serves while the registry does not.
+    #[serde(serialize_with = "as_text")]
+    pub stale: Duration,
+}
+
+fn as_text<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&duration::format(*duration))
+}
+
+impl Default for CacheTimes {
+    fn default() -> Self {
+        CacheTimes {
+            artifact: Duration::from_secs(3600),
+            none: Duration::from_secs(600),
+            stale: Duration::from_secs(7 * 24 * 3600),
+        }
+    }
+}
+
+/// All files together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Policy {
+    /// The mode where no entry says otherwise.
+    pub mode: Mode,
+    /// The profile where no entry says otherwise.
+    pub profile: Profile,
+    /// The time for one start.
+    #[serde(serialize_with = "as_text")]
+    pub deadline: Duration,
+    /// Kinds of containers that are judged although they carry no image of their own.
+    pub include: Vec<NotJudged>,
+    /// Outcomes that differ from the profile.
+    pub on: Outcomes,
+    /// How long answers are trusted.
+    pub cache: CacheTimes,
+    /// Entries by image, in the order they are looked at.
+    pub image: Vec<ImageEntry>,
+    /// Exceptions, in the order they are looked at.
+    #[serde(rename = "override")]
+    pub overrides: Vec<Override>,
+    /// The files this came from, in reading order.
+    #[serde(skip)]
+    pub files: Vec<PathBuf>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Policy {
+            mode: Mode::default(),
+            profile: Profile::default(),
+            deadline: limits::DEFAULT_DEADLINE,
+            include: Vec::new(),
+            on: Outcomes::default(),
+            cache: CacheTimes::default(),
+            image: Vec::new(),
+            overrides: Vec::new(),
+            files: Vec::new(),
+        }
+    }
+}
+
+/// What applies to one image.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EffectivePolicy {
+    /// Enforce, audit or off.
+    pub mode: Mode,
+    /// Which defaults.
+    pub profile: Profile,
+    /// Outcomes that differ from the profile.
+    pub on: BTreeMap<String, Action>,
+    /// Only sets with one of these tags count.
+    pub tags: Option<Vec<String>>,
+    /// The exception that applies.
+    pub overridden: Option<Override>,
+    /// The patterns of the entries that applied, for the record.
+    pub entries: Vec<String>,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file cannot be read.
+    #[error("{} cannot be read: {source}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Others than root can change a file.
+    #[error("{} can be changed by others than root; run `chmod go-w` and `chown root` on it", .0.display())]
+    Untrusted(PathBuf),
+    /// A key or value is wrong.
+    #[error("{}:{line}:{column}: {message}", file.display())]
+    Invalid {
+        /// The file.
+        file: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// Column in characters, from 1.
+        column: usize,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+impl Policy {
+    /// Reads all files of a node. Missing files are skipped; the first error stops.
+    pub fn load(paths: &Paths) -> Result<Self, ConfigError> {
+        let mut policy = Policy::default();
+        for file in config_files(paths)? {
+            if let Some(text) = read_trusted(&file)? {
+                policy.add(parse(&file, &text)?);
+                policy.files.push(file);
+            }
+        }
+        Ok(policy)
+    }
+
+    /// Puts one file over what was read before.
+    fn add(&mut self, file: ConfigFile) {
+        self.mode = file.mode.unwrap_or(self.mode);
+        self.profile = file.profile.unwrap_or(self.profile);
+        self.deadline = file.deadline.unwrap_or(self.deadline);
+        self.include = file.include.unwrap_or_else(|| std::mem::take(&mut self.include));
+        self.on.0.extend(file.on.0);
+        self.cache.artifact = file.cache.artifact.unwrap_or(self.cache.artifact);
+        self.cache.none = file.cache.none.unwrap_or(self.cache.none);
+        self.cache.stale = file.cache.stale.unwrap_or(self.cache.stale);
+        self.image.splice(0..0, file.image);
+        self.overrides.splice(0..0, file.overrides);
+    }
+
+    /// What applies to an image with these names and digests, now.
+    pub fn for_image(
+        &self,
+        names: &[&str],
+        digests: &[&Digest],
+        now: OffsetDateTime,
+    ) -> EffectivePolicy {
+        let entries: Vec<&ImageEntry> =
+            self.image.iter().filter(|entry| entry.pattern.matches_any(names)).collect();
+        let profile = entries.iter().find_map(|entry| entry.profile);
+        let mut on = if profile.is_none() { self.on.0.clone() } else { BTreeMap::new() };
+        for entry in entries.iter().rev() {
+            on.extend(entry.on.0.clone());
+        }
+        EffectivePolicy {
+            mode: entries.iter().find_map(|entry| entry.mode).unwrap_or(self.mode),
+            profile: profile.unwrap_or(self.profile),
+            on,
+            tags: entries.iter().find_map(|entry| entry.tags.clone()),
+            overridden: self.overrides.iter().find(|o| o.applies(names, digests, now)).cloned(),
+            entries: entries.iter().map(|entry| entry.pattern.to_string()).collect(),
+        }
+    }
+}
+
+/// The files in reading order, whether they exist or not; of the drop-in directory those that do.
+fn config_files(paths: &Paths) -> Result<Vec<PathBuf>, ConfigError> {
+    let mut files = vec![paths.vendor_config(), paths.config()];
+    let dir = paths.config_dir();
+    let unreadable = |source| ConfigError::Unreadable { file: dir.clone(), source };
+    match fs::read_dir(&dir) {
+        Ok(entries) => {
+            let mut drop_ins = Vec::new();
+            for entry in entries {
+                let path = entry.map_err(unreadable)?.path();
+                if path.extension().is_some_and(|extension| extension == "toml") {
+                    drop_ins.push(path);
+                }
+            }
+            drop_ins.sort();
+            files.append(&mut drop_ins);
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(unreadable(error)),
+    }
+    Ok(files)
+}
+
+/// Configuration management may put links here, so they are followed; what is at their end must be root's.
+fn read_trusted(path: &Path) -> Result<Option<String>, ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable { file: path.to_owned(), source };
+    let nonblocking = nix::fcntl::OFlag::O_NONBLOCK.bits();
+    let file = match fs::OpenOptions::new().read(true).custom_flags(nonblocking).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(error)),
+    };
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(unreadable(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is not a regular file",
+        )));
+    }
+    if !files::is_trusted(&metadata) {
+        return Err(ConfigError::Untrusted(path.to_owned()));
+    }
+    let bytes = files::read_open(file, limits::CONFIG_BYTES).map_err(unreadable)?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        unreadable(io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+    })?;
+    Ok(Some(text))
+}
+
+fn parse(file: &Path, text: &str) -> Result<ConfigFile, ConfigError> {
+    let invalid = |span: Option<std::ops::Range<usize>>, message: String| {
+        let (line, column) = place(text, span.map_or(0, |s| s.start));
+        ConfigError::Invalid { file: file.to_owned(), line, column, message }
+    };
+    let parsed: ConfigFile =
+        toml::from_str(text).map_err(|e| invalid(e.span(), e.message().trim().to_owned()))?;
+    check(&parsed).map_err(|(key, message)| {
+        let at = text.find(key);
+        invalid(at.map(|start| start..start), message)
+    })?;
+    Ok(parsed)
+}
+
+/// What types cannot say.
+fn check(file: &ConfigFile) -> Result<(), (&'static str, String)> {
+    if file.deadline.is_some_and(|d| d.is_zero() || d > limits::LONGEST_DEADLINE) {
+        let longest = duration::format(limits::LONGEST_DEADLINE);
+        return Err((
+            "deadline",
+            format!(
+                "the deadline must be above 0 and at most {longest}: the engine kills the hook after 10s, and a killed hook leaves no reason"
+            ),
+        ));
+    }
+    for entry in &file.overrides {
+        if entry.image.is_some() == entry.digest.is_some() {
+            return Err((
+                "[[override]]",
+                "an override names either `image` or `digest`".to_owned(),
+            ));
+        }
+        if entry.reason.trim().is_empty() {
+            return Err(("[[override]]", "an override needs a reason".to_owned()));
+        }
+    }
+    Ok(())
+}
+
+fn place(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().map_or(0, |rest| rest.chars().count()) + 1;
+    (line, column)
+}
+
+#[cfg(test)]
+mod tests;
