@@ -5,6 +5,7 @@
 //! ```
 
 pub mod artifact;
+pub mod audit;
 pub mod cli;
 pub mod deadline;
 pub mod files;

@@ -1,0 +1,107 @@
+//! How the one sentence reaches the person who started the container.
+//!
+//! runc puts a failed hook's standard error into its own message. crun throws it away and says only that the hook
+//! failed; but crun's standard error is a pipe that conmon reads, and what the hook writes there comes first in what
+//! podman and CRI-O show. podman looks at crun's log file before that: with a second document in it, podman gives
+//! the file up and shows the standard error. With a terminal this can lose the message altogether, so nothing is
+//! done then; the sentence is in the decision log either way.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
+
+/// Longest command line looked at.
+const MAX_COMMAND_LINE: u64 = 64 << 10;
+
+/// Says `line` on standard error, and, under crun, where crun's caller will read it. Nothing here can fail the
+/// decision.
+pub fn say(line: &str, terminal: bool) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+    if terminal {
+        return;
+    }
+    let parent = PathBuf::from(format!("/proc/{}", nix::unistd::getppid()));
+    if is_crun(&parent) {
+        tell_crun(&parent, line);
+    }
+}
+
+fn is_crun(process: &Path) -> bool {
+    fs::read_to_string(process.join("comm")).is_ok_and(|name| name.trim_end() == "crun")
+}
+
+fn tell_crun(process: &Path, line: &str) {
+    if let Some(log) = log_file(process)
+        && let Some(mut file) = open_log(&log)
+    {
+        let document = serde_json::json!({"msg": line, "level": "error"});
+        let _ = file.write_all(format!("{document}\n").as_bytes());
+    }
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let stderr =
+        OpenOptions::new().append(true).custom_flags(flags.bits()).open(process.join("fd/2"));
+    if let Ok(mut stderr) = stderr {
+        let _ = stderr.write_all(format!("{line}\n").as_bytes());
+    }
+}
+
+/// The file named by `--log`, where the runtime was also asked for JSON.
+fn log_file(process: &Path) -> Option<PathBuf> {
+    let file = File::open(process.join("cmdline")).ok()?;
+    let command_line = crate::files::read_open(file, MAX_COMMAND_LINE).ok()?;
+    let arguments: Vec<&str> =
+        command_line.split(|b| *b == 0).map(|a| std::str::from_utf8(a).unwrap_or("")).collect();
+    let json = option(&arguments, "--log-format").is_none_or(|format| format == "json");
+    let path = PathBuf::from(option(&arguments, "--log")?);
+    (json && path.is_absolute()).then_some(path)
+}
+
+fn option<'a>(arguments: &[&'a str], name: &str) -> Option<&'a str> {
+    arguments.iter().enumerate().find_map(|(place, argument)| {
+        match argument.strip_prefix(name)?.strip_prefix('=') {
+            Some(value) => Some(value),
+            None if *argument == name => arguments.get(place + 1).copied(),
+            None => None,
+        }
+    })
+}
+
+/// A log that is a plain file of our own user; anything else is left alone.
+fn open_log(path: &Path) -> Option<File> {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = OpenOptions::new().append(true).custom_flags(flags.bits()).open(path).ok()?;
+    let metadata = file.metadata().ok()?;
+    let own = metadata.uid() == nix::unistd::geteuid().as_raw();
+    (metadata.is_file() && own).then_some(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_option_is_found_in_both_spellings() {
+        let split = ["crun", "--log", "/run/oci-log", "--log-format=json", "create"];
+        assert_eq!(option(&split, "--log"), Some("/run/oci-log"));
+        assert_eq!(option(&split, "--log-format"), Some("json"));
+        let joined = ["crun", "--log=/run/oci-log", "create"];
+        assert_eq!(option(&joined, "--log"), Some("/run/oci-log"));
+        assert_eq!(option(&["crun", "--log"], "--log"), None);
+        assert_eq!(option(&["crun", "--log-format", "text"], "--log"), None);
+    }
+
+    #[test]
+    fn only_a_plain_file_is_taken_for_a_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("log");
+        fs::write(&file, "").unwrap();
+        assert!(open_log(&file).is_some());
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert!(open_log(&link).is_none());
+        assert!(open_log(&dir.path().join("missing")).is_none());
+    }
+}

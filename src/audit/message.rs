@@ -1,0 +1,191 @@
+//! The one sentence a person reads when a start is refused: what was needed, what was found, what would help.
+
+use super::record::{Judgement, Record};
+use super::sanitize;
+use crate::limits;
+use crate::policy::Action;
+use crate::rules::{
+    ExpressionReport, ExpressionVerdict, HostValue, Matcher, RuleReport, SetReport, SetVerdict,
+};
+
+/// Longest image name in a message; names are cut in the middle of nothing else.
+const NAME_BYTES: usize = 160;
+/// Longest part of the sentence for one row.
+const ROW_BYTES: usize = 320;
+
+/// The line for a refused start, at most [`limits::REFUSAL_BYTES`] bytes and safe for every engine.
+pub fn refusal(record: &Record) -> String {
+    let id = record.container.get(..12).unwrap_or(&record.container);
+    let end = format!(". See: imgcompat why {id}");
+    let text = format!("imgcompat: refused: {}", record.reason.trim_end_matches('.'));
+    let room = limits::REFUSAL_BYTES - end.len();
+    sanitize::for_engine(&format!("{}{end}", sanitize::bounded_line(&text, room)))
+}
+
+/// The reason for an incompatible or undecided evaluation: the first row that decides, and what the host has.
+pub fn reason(image: &str, judgement: &Judgement) -> String {
+    let image = sanitize::bounded_line(image, NAME_BYTES);
+    let failing = judgement.sets.iter().find(|set| set.verdict != SetVerdict::Compatible);
+    let Some((set, rule, row)) = failing.and_then(deciding_row) else {
+        return format!("{image} is {}", word(judgement.verdict));
+    };
+    let more = match judgement.sets.len() {
+        0 | 1 => String::new(),
+        sets => format!(" (the first of {sets} compatibility sets, none of which holds)"),
+    };
+    let author = match set.description.trim() {
+        "" => String::new(),
+        text => format!(" [{}]", sanitize::bounded_line(text, 120)),
+    };
+    let row = row.map_or_else(|| rule_sentence(rule), row_sentence);
+    format!("{image} needs {row}{more}{author}")
+}
+
+fn word(verdict: SetVerdict) -> &'static str {
+    match verdict {
+        SetVerdict::Compatible => "compatible",
+        SetVerdict::Incompatible => "incompatible with this host",
+        SetVerdict::Undecided => "not to be judged on this host",
+    }
+}
+
+type Deciding<'a> = (&'a SetReport, &'a RuleReport, Option<&'a ExpressionReport>);
+
+/// The first rule that does not hold, false before undecided, and its first such row.
+fn deciding_row(set: &SetReport) -> Option<Deciding<'_>> {
+    let with = |verdict| set.rules.iter().find(|rule| rule.verdict == verdict);
+    let rule = with(SetVerdict::Incompatible).or_else(|| with(SetVerdict::Undecided))?;
+    let wanted = match rule.verdict {
+        SetVerdict::Undecided => ExpressionVerdict::Error,
+        _ => ExpressionVerdict::NoMatch,
+    };
+    let rows = rule.match_any.iter().flat_map(|alternative| &alternative.expressions);
+    let row = rule.expressions.iter().chain(rows).find(|row| row.verdict == wanted);
+    Some((set, rule, row))
+}
+
+fn rule_sentence(rule: &RuleReport) -> String {
+    let name = sanitize::bounded_line(&rule.name, 64);
+    match &rule.error {
+        Some(error) => {
+            format!(
+                "rule `{name}`, which cannot be evaluated: {}",
+                sanitize::bounded_line(error, 300)
+            )
+        }
+        None => format!("rule `{name}`, which does not hold"),
+    }
+}
+
+/// `cpu.cpuid AVX512F (Exists); this host has no such element`
+fn row_sentence(row: &ExpressionReport) -> String {
+    let needed = needed(row);
+    let found = match (&row.error, row.verdict) {
+        (Some(error), ExpressionVerdict::Error) => format!("it cannot be evaluated: {error}"),
+        _ => found(row),
+    };
+    sanitize::bounded_line(&format!("{needed}; {found}"), ROW_BYTES)
+}
+
+/// What a row asks for: feature, element, operator, values.
+pub fn needed(row: &ExpressionReport) -> String {
+    let subject = match row.matcher {
+        Matcher::MatchExpressions => format!("{} {}", row.feature, row.element),
+        Matcher::MatchName => format!("{} with a name", row.feature),
+        Matcher::Feature => format!("{} to be there", row.feature),
+    };
+    let operator = match (row.op.as_str(), row.value.as_slice()) {
+        ("", _) if row.matcher == Matcher::Feature => return subject,
+        ("", []) => "any".to_owned(),
+        (op, []) => op.to_owned(),
+        (op, values) => format!("{op} {}", values.join(", ")),
+    };
+    let kind = if row.value_type.is_empty() { "" } else { " as version" };
+    format!("{subject} ({operator}{kind})")
+}
+
+/// What the host has for a row.
+pub fn found(row: &ExpressionReport) -> String {
+    match &row.host {
+        Some(HostValue::Value(value)) if row.instance.is_some() => {
+            format!("the closest device of this host has {value}")
+        }
+        Some(HostValue::Value(value)) if value.is_empty() => {
+            "this host has an empty value".to_owned()
+        }
+        Some(HostValue::Value(value)) => format!("this host has {value}"),
+        Some(HostValue::Present(true)) => "this host has it".to_owned(),
+        Some(HostValue::Names(names)) => format!("this host has {}", names.join(", ")),
+        Some(HostValue::Present(false)) | None => "this host does not have it".to_owned(),
+    }
+}
+
+/// The line for people on a terminal, for starts that were allowed but would be refused under enforce.
+pub fn is_refusal(record: &Record) -> bool {
+    record.decision == Action::Deny
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(verdict: ExpressionVerdict, host: Option<HostValue>) -> ExpressionReport {
+        ExpressionReport {
+            feature: "cpu.model".to_owned(),
+            element: "vendor_id".to_owned(),
+            matcher: Matcher::MatchExpressions,
+            op: "In".to_owned(),
+            value: vec!["Intel".to_owned(), "AMD".to_owned()],
+            value_type: String::new(),
+            verdict,
+            host,
+            error: None,
+            position: None,
+            instance: None,
+        }
+    }
+
+    fn judgement(row: ExpressionReport) -> Judgement {
+        let rule = RuleReport {
+            name: "cpu".to_owned(),
+            verdict: SetVerdict::Incompatible,
+            error: None,
+            note: None,
+            expressions: vec![row],
+            match_any: vec![],
+        };
+        let set = SetReport {
+            index: 0,
+            description: "AVX build\x1b[2J".to_owned(),
+            tag: String::new(),
+            weight: 0,
+            verdict: SetVerdict::Incompatible,
+            rules: vec![rule],
+        };
+        let artifact = super::super::ArtifactNote {
+            digest: None,
+            source: "registry".to_owned(),
+            location: None,
+            subject: None,
+            created: None,
+            age_seconds: None,
+        };
+        Judgement { artifact, verdict: SetVerdict::Incompatible, set: None, sets: vec![set] }
+    }
+
+    #[test]
+    fn the_reason_names_image_feature_operator_wanted_and_found() {
+        let value = Some(HostValue::Value("VendorUnknown".to_owned()));
+        let text = reason("r.example/ml:2", &judgement(row(ExpressionVerdict::NoMatch, value)));
+        assert_eq!(
+            text,
+            "r.example/ml:2 needs cpu.model vendor_id (In Intel, AMD); this host has VendorUnknown [AVX build\u{fffd}[2J]"
+        );
+    }
+
+    #[test]
+    fn an_absent_element_is_said_to_be_absent() {
+        let text = reason("a/b", &judgement(row(ExpressionVerdict::NoMatch, None)));
+        assert!(text.contains("; this host does not have it"), "{text}");
+    }
+}

@@ -1,0 +1,95 @@
+//! Repeated refusals: kubelet starts a refused pod again every ten seconds, for ever; the logs get one record a
+//! minute for each image and verdict, with a count.
+//!
+//! A small file in the cache directory for each pair holds when the last record was written and how many refusals
+//! have been left out since. If it cannot be used, every refusal is written: too much is better than nothing.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::files;
+use crate::oci::Digest;
+
+/// Seconds between two records of the same refusal.
+const INTERVAL: i64 = 60;
+/// Directory within the cache.
+const DIRECTORY: &str = "refusals";
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct State {
+    written_at: i64,
+    left_out: u64,
+}
+
+/// What to do with a refusal.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// Write it down; so many were left out since the last one.
+    Write(u64),
+    /// Leave it out.
+    LeaveOut,
+}
+
+/// Counts a refusal of `image` with `outcome` at `now` (seconds since 1970).
+pub fn count(cache: &Path, image: &str, outcome: &str, now: i64) -> Repeat {
+    let directory = cache.join(DIRECTORY);
+    if files::own_directory(cache).and_then(|()| files::own_directory(&directory)).is_err() {
+        return Repeat::Write(0);
+    }
+    let name = Digest::of(format!("{image}\n{outcome}").as_bytes()).hex().to_owned();
+    let old: Option<State> = files::read(&directory.join(&name), 4096)
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let (repeat, new) = match old {
+        Some(state) if (0..INTERVAL).contains(&(now - state.written_at)) => {
+            (Repeat::LeaveOut, State { left_out: state.left_out + 1, ..state })
+        }
+        Some(state) => (Repeat::Write(state.left_out), State { written_at: now, left_out: 0 }),
+        None => (Repeat::Write(0), State { written_at: now, left_out: 0 }),
+    };
+    let written = serde_json::to_vec(&new)
+        .map_err(std::io::Error::other)
+        .and_then(|bytes| files::replace(&directory, &name, &bytes, 0o600));
+    match written {
+        Ok(()) => repeat,
+        Err(_) => Repeat::Write(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_hour_of_retries_leaves_sixty_records() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = dir.path().join("cache");
+        let mut written = Vec::new();
+        for second in (0..3600).step_by(10) {
+            if let Repeat::Write(left_out) = count(&cache, "a", "incompatible", 1000 + second) {
+                written.push(left_out);
+            }
+        }
+        assert_eq!(written.len(), 60);
+        assert_eq!(written.iter().sum::<u64>() + 60 + 5, 360);
+    }
+
+    #[test]
+    fn images_verdicts_and_clocks_going_back_are_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = dir.path().join("cache");
+        assert_eq!(count(&cache, "a", "x", 1000), Repeat::Write(0));
+        assert_eq!(count(&cache, "b", "x", 1000), Repeat::Write(0));
+        assert_eq!(count(&cache, "a", "y", 1000), Repeat::Write(0));
+        assert_eq!(count(&cache, "a", "x", 1001), Repeat::LeaveOut);
+        assert_eq!(count(&cache, "a", "x", 10), Repeat::Write(1));
+    }
+
+    #[test]
+    fn without_a_cache_everything_is_written() {
+        let path = Path::new("/proc/nonexistent/cache");
+        assert_eq!(count(path, "a", "x", 1), Repeat::Write(0));
+        assert_eq!(count(path, "a", "x", 2), Repeat::Write(0));
+    }
+}
