@@ -52,3 +52,22 @@ pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
 /// The longest deadline a policy may set. The shipped hooks.d file kills the hook after 10 s, and a hook that is
 /// killed leaves no reason anywhere.
 pub const LONGEST_DEADLINE: Duration = Duration::from_secs(9);
+/// One pattern of InRegexp. Real ones are below 200 bytes.
+pub const PATTERN_BYTES: usize = 64 << 10;
+/// Ranges in all character classes of one pattern (8 bytes each); `\pL` has 660.
+pub const PATTERN_RANGES: usize = 1 << 18;
+/// Code points looked at for case folding in one pattern; `(?i)\pL` looks at 123,000.
+pub const PATTERN_FOLDED: usize = 4 << 20;
+/// One compiled pattern. `\pL{500}` needs 11 MiB; real ones need some KiB.
+pub const PATTERN_PROGRAM_BYTES: usize = 16 << 20;
+/// All compiled patterns of one evaluation.
+pub const PATTERNS_PROGRAM_BYTES: usize = 48 << 20;
+/// Steps of one evaluation: elements looked at, values compared, states of a pattern for each byte of a text. About
+/// a second in the worst case; a specification of 50,000 expressions on a large host needs a tenth of it.
+pub const EVALUATION_STEPS: u64 = 100_000_000;
+/// Names of elements that one row of a report shows.
+pub const REPORT_NAMES: usize = 20;
+/// One host value in a report.
+pub const REPORT_VALUE_BYTES: usize = 1024;
+/// Elements that the data of one `varsTemplate` may have; a kernel configuration has 10,000.
+pub const TEMPLATE_ELEMENTS: usize = 50_000;

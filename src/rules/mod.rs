@@ -2,10 +2,31 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `evaluate.rs` | sets, rules and alternatives; the entry |
+//! | `term.rs` | one entry of matchFeatures on one feature, with its rows of the report |
+//! | `expression.rs` | one expression on one element: the operators |
+//! | `version.rs`, `pattern.rs` | what versions and patterns are |
+//! | `module_name.rs` | where `-` is `_` |
+//! | `facts.rs` | the features asked for, and `rule.matched` |
+//! | `matched.rs` | the elements that matched, for `varsTemplate` |
+//! | `effort.rs` | what an evaluation may cost |
 //! | `report.rs` | the result: every set, rule and expression with verdict and host value |
 
+mod effort;
+pub mod evaluate;
+pub mod expression;
+mod facts;
+mod matched;
+mod module_name;
+pub mod pattern;
+mod quote;
 pub mod report;
+mod term;
+pub mod version;
 
+pub use evaluate::{Options, evaluate};
+pub use expression::{ExpressionError, Operator};
+pub use pattern::{Pattern, PatternError};
 pub use report::{
     Evaluation, ExpressionReport, ExpressionVerdict, HostValue, MatchAnyReport, Matcher,
     RuleReport, SetReport, SetVerdict, Truth,

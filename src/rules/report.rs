@@ -2,6 +2,8 @@
 //!
 //! These types are the `sets` of the tool's JSON and of the decision record; field names are part of both.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::host::Attributes;
@@ -179,14 +181,18 @@ pub struct ExpressionReport {
     pub verdict: ExpressionVerdict,
     /// What the host has; null where it has nothing of that name.
     pub host: Option<HostValue>,
-    /// Why the row could not be evaluated, or why the feature is absent.
+    /// Why the row could not be evaluated; present exactly when the verdict is [`ExpressionVerdict::Error`].
     pub error: Option<String>,
+    /// A remark for people: why the feature is absent, or that a list of names was cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// Where the expression stands in the document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<Position>,
-    /// For features with instances: the whole instance that came closest to satisfying the term.
+    /// For features with instances: the whole instance that came closest to satisfying the term; all rows of a
+    /// term share it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub instance: Option<Attributes>,
+    pub instance: Option<Arc<Attributes>>,
 }
 
 /// What the host has for one row.
@@ -197,6 +203,7 @@ pub enum HostValue {
     Present(bool),
     /// An attribute's value, of the feature or of the closest instance.
     Value(String),
-    /// The names of the feature's elements (for `matchName`), cut to a bounded number.
+    /// Names of the feature's elements (for `matchName`): those that match, or all where none does; cut to a
+    /// bounded number.
     Names(Vec<String>),
 }
