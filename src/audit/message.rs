@@ -140,6 +140,7 @@ mod tests {
             verdict,
             host,
             error: None,
+            note: None,
             position: None,
             instance: None,
         }
