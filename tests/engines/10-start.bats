@@ -12,7 +12,7 @@ teardown() { end_test; }
   push_image
   pull "$IMAGE"
   expect_start "$IMAGE"
-  decided '.verdict == "no-artifact" and .action == "allow"'
+  decided '.verdict == "no-artifact" and .decision == "allow"'
 }
 
 @test "a compatible image starts" {
@@ -20,7 +20,7 @@ teardown() { end_test; }
   attach "$IMAGE" compatible
   pull "$IMAGE"
   expect_start "$IMAGE"
-  decided '.verdict == "compatible" and .action == "allow"'
+  decided '.verdict == "compatible" and .decision == "allow"'
 }
 
 @test "an incompatible image is refused with 126, and nothing of it runs" {
@@ -28,7 +28,7 @@ teardown() { end_test; }
   attach "$IMAGE" incompatible
   pull "$IMAGE"
   expect_refusal "$IMAGE"
-  decided '.verdict == "incompatible" and .action == "deny"'
+  decided '.verdict == "incompatible" and .decision == "deny"'
 }
 
 @test "the refusal names image, feature, operator, wanted and actual value" {
@@ -55,7 +55,7 @@ teardown() { end_test; }
   [ "$status" = 126 ]
   [ ! -e "$T/volume/ran" ]
   [[ $output != *"no logs from conmon"* ]]
-  decided '.verdict == "incompatible" and .action == "deny"'
+  decided '.verdict == "incompatible" and .decision == "deny"'
 }
 
 @test "a stopped container is judged again when it is started again" {

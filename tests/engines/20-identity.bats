@@ -156,7 +156,7 @@ EOF
   [ -e "$T/volume/ran" ]
 }
 
-@test "an infra container of a pod is not judged, its containers are" {
+@test "a pod with an infra image starts, and its containers are judged" {
   push_image
   attach "$IMAGE" incompatible
   pull "$IMAGE"

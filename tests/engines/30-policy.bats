@@ -18,7 +18,7 @@ incompatible_image() {
   incompatible_image
   set_mode audit
   expect_start "$IMAGE"
-  decided '.verdict == "incompatible" and .action == "allow" and .mode == "audit" and .under_enforce == "deny"'
+  decided '.verdict == "incompatible" and .decision == "allow" and .mode == "audit" and .under_enforce == "deny"'
 }
 
 @test "off: it starts, and nothing is recorded" {
@@ -49,14 +49,14 @@ EOF
   pull "$IMAGE"
   printf 'profile = "strict"\n' | policy
   expect_refusal "$IMAGE"
-  decided '.verdict == "no-artifact" and .action == "deny"'
+  decided '.verdict == "no-artifact" and .decision == "deny"'
 }
 
 @test "an outcome can be set" {
   incompatible_image
   printf '[on]\nincompatible = "allow"\n' | policy
   expect_start "$IMAGE"
-  decided '.verdict == "incompatible" and .action == "allow"'
+  decided '.verdict == "incompatible" and .decision == "allow"'
 }
 
 @test "an override lets an image start, and its reason is in the record" {
@@ -82,7 +82,7 @@ EOF
   last_decision | grep -q '50-test.toml:1:1'
   write_hook "$HOOKS" --fail-closed
   expect_refusal "$IMAGE"
-  decided '.verdict == "undecided" and .cause == "internal" and .action == "deny"'
+  decided '.verdict == "undecided" and .cause == "internal" and .decision == "deny"'
 }
 
 @test "config check finds what is wrong before a start does" {

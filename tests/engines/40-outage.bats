@@ -44,7 +44,7 @@ own_registry() {
   own_registry incompatible
   stop_registry "$OWN"
   expect_start "$IMAGE"
-  decided '.verdict == "undecided" and .cause == "registry-unavailable" and .action == "allow"'
+  decided '.verdict == "undecided" and .cause == "registry-unavailable" and .decision == "allow"'
 }
 
 @test "the first start with the registry stopped: refused where the policy says so" {
@@ -63,7 +63,7 @@ own_registry() {
   expect_start "$IMAGE"
   # Two seconds are the hook's; the rest is podman's on a busy machine. Without a deadline of its own the hook would be killed after 10.
   [ $((SECONDS - started)) -lt 9 ]
-  decided '.verdict == "undecided" and (.cause == "registry-unavailable" or .cause == "deadline-exceeded") and .action == "allow"'
+  decided '.verdict == "undecided" and (.cause == "registry-unavailable" or .cause == "deadline-exceeded") and .decision == "allow"'
 }
 
 @test "a start from the cache asks the registry nothing" {
