@@ -13,6 +13,9 @@ anchors_of() {
   sed -n 's/^#\{1,6\} //p' "$1" | tr '[:upper:]' '[:lower:]' | sed -e 's/[^a-z0-9 _-]//g' -e 's/ /-/g'
 }
 
+# shellcheck disable=SC2016 # the backquotes are Markdown's
+[ "$(sed -n '/^```/,/^```/p' README.md | grep -c "^sudo ")" = 2 ] || complain "README.md: there must be exactly two commands that begin with sudo"
+
 links=0
 for page in "${pages[@]}"; do
   while read -r link; do
