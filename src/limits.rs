@@ -37,6 +37,8 @@ pub const REFERRERS_PAGES: usize = 20;
 pub const REDIRECTS: usize = 3;
 /// Files in /proc and /sys: one read; kernel configurations are about 300 KiB.
 pub const HOST_FILE_BYTES: u64 = 8 << 20;
+/// Entries of one directory in /sys. The largest known have some thousand (network interfaces, block devices).
+pub const HOST_DIRECTORY_ENTRIES: usize = 65_536;
 /// A node features file for `--features`.
 pub const FEATURES_FILE_BYTES: u64 = 16 << 20;
 /// Source text of one `varsTemplate`; NFD's own limit.

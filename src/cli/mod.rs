@@ -1,5 +1,7 @@
 //! Room `cli`: one file a subcommand, nothing but arguments and printing.
 
+pub mod export;
+
 use std::process::ExitCode;
 
 /// Why a subcommand could not do its work. The message says what, where, why and what to do.
