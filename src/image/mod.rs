@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `identity.rs` | the answer's types |
+//! | `pattern.rs` | patterns over image names, for policy and local specifications |
 //! | `containers_storage.rs` | podman, CRI-O, buildah: the records of containers/storage |
 //! | `storage_config.rs` | image stores that the node's configuration adds |
 //! | `storage_records.rs` | the JSON files of containers/storage, read lazily and bounded |
@@ -12,10 +13,12 @@
 
 pub mod containers_storage;
 pub mod identity;
+pub mod pattern;
 pub mod storage_config;
 pub mod storage_records;
 
 pub use identity::{Engine, Identification, ImageIdentity, NotJudged, Unidentified};
+pub use pattern::ImagePattern;
 
 use crate::start::ContainerStart;
 

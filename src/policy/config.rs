@@ -16,7 +16,7 @@ use time::{Date, OffsetDateTime, Time, format_description::well_known::Rfc3339};
 
 use super::decide::{Action, DEFAULTS};
 use super::duration;
-use super::image_match::ImagePattern;
+use crate::image::ImagePattern;
 use crate::image::NotJudged;
 use crate::oci::Digest;
 use crate::paths::Paths;

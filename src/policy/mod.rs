@@ -4,14 +4,11 @@
 //! |---|---|
 //! | `config.rs` | the files: reading, merging, errors with file, line and column |
 //! | `duration.rs` | `"5s"`, `"10m"`, `"7d"` |
-//! | `image_match.rs` | patterns over image names |
 //! | `decide.rs` | verdict and policy make a decision: a pure function over a table |
 
 pub mod config;
 pub mod decide;
 pub mod duration;
-pub mod image_match;
 
 pub use config::{ConfigError, Mode, Policy, Profile};
 pub use decide::{Action, Decision, decide};
-pub use image_match::ImagePattern;

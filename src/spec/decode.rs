@@ -10,7 +10,10 @@
 
 mod fields;
 mod findings;
+mod local;
 mod message;
+
+pub use local::{Combine, DecodedLocal, LocalSpecification, decode_local};
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -64,8 +67,8 @@ pub struct Invalid {
 /// [`Invalid`] with every error that could be found, each with its place.
 pub fn decode(bytes: &[u8]) -> Result<Decoded, Invalid> {
     let document = read(bytes).map_err(Invalid::from)?;
-    let mut decoder = Decoder { document: &document, findings: Findings::default(), parts: 0 };
-    let specification = decoder.specification();
+    let mut decoder = Decoder::new(&document);
+    let (specification, _) = decoder.specification(DOCUMENT);
     decoder.findings.result(specification)
 }
 
@@ -91,16 +94,26 @@ struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    fn specification(&mut self) -> Specification {
+    fn new(document: &'a Document) -> Self {
+        Decoder { document, findings: Findings::default(), parts: 0 }
+    }
+
+    /// The specification, and the document's fields, of which `known` may be there.
+    fn specification(&mut self, known: &[&'static str]) -> (Specification, Option<Fields>) {
         let start = Position { line: 1, column: 1 };
         let Some(root) = self.document.root().filter(|root| !self.is_null(*root)) else {
             self.findings.error(message::no_sets(start));
-            return Specification::default();
+            return (Specification::default(), None);
         };
-        let Some(fields) = self.map(root, "a specification", DOCUMENT, &[]) else {
-            return Specification::default();
+        let Some(fields) = self.map(root, "a specification", known, &[]) else {
+            return (Specification::default(), None);
         };
-        let version = self.version(&fields, self.document.position(root));
+        let specification = self.sets(&fields, root);
+        (specification, Some(fields))
+    }
+
+    fn sets(&mut self, fields: &Fields, root: NodeId) -> Specification {
+        let version = self.version(fields, self.document.position(root));
         let Some(list) = fields.get("compatibilities") else {
             self.findings.error(message::no_sets(self.document.position(root)));
             return Specification { version, compatibilities: Vec::new() };

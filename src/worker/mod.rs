@@ -1,3 +1,13 @@
-//! Room `worker`: the unprivileged child process that talks to registries for the hook.
+//! Room `worker`: the child process that does for the hook what root should not do: talk to registries, parse YAML.
+//!
+//! | file | what |
+//! |---|---|
+//! | `protocol.rs` | what hook and worker say to each other |
+//! | `process.rs` | the hook's side: start, feed, read, kill at the deadline |
+//! | `sandbox.rs` | the worker's side: another user, limits, no way back |
+//! | `compile.rs` | the task: a local specification into its checked form |
 
+pub mod compile;
+pub mod process;
 pub mod protocol;
+pub mod sandbox;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits;
 use crate::oci::{Digest, Repository};
+use crate::spec::decode::LocalSpecification;
 
 /// Asks for the specification attached to an image in one repository.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -125,6 +126,24 @@ impl UnavailableKind {
             UnavailableKind::Configuration => "configuration",
         }
     }
+}
+
+/// The answer to `compile`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum CompileAnswer {
+    /// The file is a local specification.
+    Checked {
+        /// Its checked form.
+        local: LocalSpecification,
+        /// What is suspicious about it.
+        warnings: Vec<String>,
+    },
+    /// It is none.
+    Invalid {
+        /// The first problem, with line and column.
+        problem: String,
+    },
 }
 
 #[derive(Serialize, Deserialize)]

@@ -238,3 +238,16 @@ pub(super) fn legacy_term(
 fn names(known: &[&str]) -> String {
     known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
+
+pub(super) fn no_images(at: Position) -> Diagnostic {
+    let message = "the local specification is for no images".to_owned();
+    let help =
+        "list name patterns under `images`, for example `images: [\"registry.example/prod/**\"]`";
+    finding("no-images", at, message, Some(help.to_owned()))
+}
+
+pub(super) fn unknown_combine(at: Position, found: &str) -> Diagnostic {
+    let message = format!("`combine` is {}", quoted(found));
+    let help = "write `and` (this and the image's own must hold) or `replace` (only this counts)";
+    finding("unknown-combine", at, message, Some(help.to_owned()))
+}

@@ -1,0 +1,61 @@
+//! The worker's side of its own confinement: entered once, before the first byte of the network is read, and never
+//! left.
+//!
+//! What stays possible is what the task needs: sockets, memory within bounds, and answering on standard output.
+
+use std::fs;
+use std::io;
+
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
+
+/// "nobody": a user without files, where the node has no user of our own.
+const NOBODY: u32 = 65_534;
+/// The user that packages may create for the worker.
+const USER: &str = "imgcompat";
+
+/// Soft and hard limits. The address space holds the largest answer several times over; the processor time is
+/// beyond any deadline; one file of no bytes may be written, which is none.
+const LIMITS: [(Resource, u64); 5] = [
+    (Resource::RLIMIT_AS, 512 << 20),
+    (Resource::RLIMIT_CPU, 10),
+    (Resource::RLIMIT_NOFILE, 64),
+    (Resource::RLIMIT_FSIZE, 0),
+    (Resource::RLIMIT_CORE, 0),
+];
+
+/// What can be done as root before the confinement: stop inheriting the engine's protection from the kernel's
+/// out-of-memory killer, and keep secrets out of core dumps.
+pub fn prepare() {
+    let _ = fs::write("/proc/self/oom_score_adj", "0");
+    let _ = prctl::set_dumpable(false);
+}
+
+/// Gives up privileges and takes on limits. An error means that the confinement is not complete, and the caller
+/// must not go on.
+pub fn enter() -> io::Result<()> {
+    prctl::set_no_new_privs()?;
+    for (resource, limit) in LIMITS {
+        setrlimit(resource, limit, limit)?;
+    }
+    if nix::unistd::geteuid().is_root() {
+        give_up_root()?;
+    }
+    // Changing the user makes a process dumpable again.
+    prctl::set_dumpable(false)?;
+    Ok(())
+}
+
+fn give_up_root() -> io::Result<()> {
+    let user = nix::unistd::User::from_name(USER).ok().flatten();
+    let (uid, gid) =
+        user.map_or((Uid::from_raw(NOBODY), Gid::from_raw(NOBODY)), |u| (u.uid, u.gid));
+    setgroups(&[])?;
+    setresgid(gid, gid, gid)?;
+    setresuid(uid, uid, uid)?;
+    if nix::unistd::setuid(Uid::from_raw(0)).is_ok() {
+        return Err(io::Error::other("the worker is still root after giving it up"));
+    }
+    Ok(())
+}
