@@ -236,7 +236,10 @@ mod tests {
     fn entries_are_kept_apart_by_repository_and_subjects() {
         let (_dir, cache) = cache();
         cache.store(&entry("a")).unwrap();
-        assert_eq!(cache.load(&key("a")), Some(entry("a")).filter(|_| cache.load(&key("a")).is_some()));
+        assert_eq!(
+            cache.load(&key("a")),
+            Some(entry("a")).filter(|_| cache.load(&key("a")).is_some())
+        );
         assert!(cache.load(&key("a")).is_some());
         assert!(cache.load(&key("b")).is_none());
         let mut other = key("a");

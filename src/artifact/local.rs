@@ -169,12 +169,15 @@ fn checked(
     let unreadable = |error: io::Error| format!("it cannot be read: {error}");
     let metadata = fs::metadata(path).map_err(unreadable)?;
     if !files::is_trusted(&metadata) {
-        return Err("others than root can change it; run `chmod go-w` and `chown root` on it".to_owned());
+        return Err(
+            "others than root can change it; run `chmod go-w` and `chown root` on it".to_owned()
+        );
     }
     let stamp = Stamp::of(path, &metadata);
     let directory = cache_root.join(DIRECTORY);
     let name = Digest::of(path.as_os_str().as_encoded_bytes()).hex().to_owned();
-    let own = files::own_directory(cache_root).and_then(|()| files::own_directory(&directory)).is_ok();
+    let own =
+        files::own_directory(cache_root).and_then(|()| files::own_directory(&directory)).is_ok();
     if own && let Some(kept) = load(&directory.join(&name)).filter(|kept| kept.stamp == stamp) {
         return Ok((kept.digest, kept.answer));
     }
@@ -214,7 +217,8 @@ mod tests {
         }
     }
 
-    const RULES: &str = "version: v1alpha1\ncompatibilities:\n- description: d\n  rules: [{name: r}]\n";
+    const RULES: &str =
+        "version: v1alpha1\ncompatibilities:\n- description: d\n  rules: [{name: r}]\n";
 
     fn lab(files: &[(&str, &str)]) -> (tempfile::TempDir, InProcess) {
         let dir = tempfile::tempdir().unwrap();

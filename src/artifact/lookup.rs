@@ -29,11 +29,19 @@ const LONGEST_BACK_OFF: u64 = 3600;
 /// Whoever asks registries; the hook's worker, or a test.
 pub trait Fetcher {
     /// Asks for what is attached to the subjects.
-    fn fetch(&self, request: &FetchRequest, deadline: &Deadline) -> Result<FetchOutcome, WorkerError>;
+    fn fetch(
+        &self,
+        request: &FetchRequest,
+        deadline: &Deadline,
+    ) -> Result<FetchOutcome, WorkerError>;
 }
 
 impl Fetcher for crate::worker::process::Worker {
-    fn fetch(&self, request: &FetchRequest, deadline: &Deadline) -> Result<FetchOutcome, WorkerError> {
+    fn fetch(
+        &self,
+        request: &FetchRequest,
+        deadline: &Deadline,
+    ) -> Result<FetchOutcome, WorkerError> {
         crate::worker::process::Worker::fetch(self, request, deadline)
     }
 }
@@ -87,7 +95,10 @@ impl Lookups<'_> {
         let cache = match Cache::open(self.cache_root) {
             Ok(cache) => cache,
             Err(error) => {
-                notes.push(format!("the cache {} cannot be used: {error}", self.cache_root.display()));
+                notes.push(format!(
+                    "the cache {} cannot be used: {error}",
+                    self.cache_root.display()
+                ));
                 return self.ask(&key, None, None, notes);
             }
         };

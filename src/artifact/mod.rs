@@ -6,12 +6,16 @@
 //! | `local.rs` | the administrator's own specifications |
 //! | `cache.rs` | what registries answered before: the file format |
 //! | `lookup.rs` | cache, then registry: freshness, single flight, back-off |
+//! | `select.rs` | which of several artifacts counts |
+//! | `check.rs` | whether bytes are what they were given out as |
 //! | `clock.rs` | ages that survive a wrong clock |
 
 pub mod cache;
+pub mod check;
 pub mod clock;
 pub mod local;
 pub mod lookup;
+pub mod select;
 
 use std::sync::Arc;
 

@@ -160,7 +160,7 @@ fn what_cannot_be_verified_is_no_answer() {
         }
         other => panic!("{other:?}"),
     }
-    let FetchOutcome::Found(mut forged) = found(&subjects()[0]) else { unreachable!() };
+    let FetchOutcome::Found(mut forged) = found(&subjects()[0]) else { panic!("not found") };
     forged.specification.push(b' ');
     lab.answers(FetchOutcome::Found(forged));
     assert_eq!(source(&lab.find_in("b")), "unavailable");
