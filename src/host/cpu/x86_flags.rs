@@ -78,12 +78,14 @@ impl Set<'_> {
             Gate::Always => true,
             Gate::Flag(name) => self.has(name),
             Gate::Amd => self.vendor == "AMD",
-            Gate::Avx512State => {
-                self.has("XSAVE")
-                    && self.has("OSXSAVE")
-                    && self.cpuid.xcr0() & AVX512_STATES == AVX512_STATES
-            }
+            Gate::Avx512State => self.kernel_saves(AVX512_STATES),
         }
+    }
+
+    /// True if the processor has XSAVE, and the kernel uses it for all these register states.
+    fn kernel_saves(&self, states: u32) -> bool {
+        let ecx = self.cpuid.leaf(0x1, 0).ecx;
+        bit(ecx, 26) && bit(ecx, 27) && self.cpuid.xcr0() & states == states
     }
 
     fn has(&self, flag: &str) -> bool {
@@ -101,8 +103,7 @@ impl Set<'_> {
     fn avx_and_fma(&mut self) {
         const AVX_STATES: u32 = 0b110;
         let ecx = self.cpuid.leaf(0x1, 0).ecx;
-        let avx = bit(ecx, 28) && self.has("XSAVE") && self.has("OSXSAVE");
-        if avx && self.cpuid.xcr0() & AVX_STATES == AVX_STATES {
+        if bit(ecx, 28) && self.kernel_saves(AVX_STATES) {
             self.flags.insert("AVX");
             let slow = match (self.vendor, self.model.family, self.model.id) {
                 ("Intel", 6, model) => model < 60,
@@ -112,7 +113,7 @@ impl Set<'_> {
             };
             self.set_if(slow, "AVXSLOW");
         }
-        self.set_if(bit(ecx, 12) && self.has("OSXSAVE"), "FMA3");
+        self.set_if(bit(ecx, 12) && bit(ecx, 27), "FMA3");
     }
 
     fn hyper_threading(&mut self) {
