@@ -8,23 +8,7 @@ suite=$1
 need_built
 
 # What the tests use, by Debian's names; the machine itself gets the same from run.sh.
-packages=bats,buildah,busybox-static,ca-certificates,conmon,crun,curl,docker-registry,iproute2,jq,netavark,podman,procps,runc,skopeo
-
-make_root() {
-  local root=$1 mirror
-  [ ! -e "$root/.complete" ] || return 0
-  command -v mmdebstrap >/dev/null || skip "mmdebstrap is not installed"
-  rm -rf "$root"
-  mkdir -p "$(dirname "$root")"
-  mirror=$(awk '/^URIs:/ {print $2; exit}' /etc/apt/sources.list.d/debian.sources 2>/dev/null || :)
-  [ -n "$mirror" ] || mirror=$(awk '/^deb / {for (i = 2; i <= NF; i++) if ($i ~ /^http/) {print $i; exit}}' /etc/apt/sources.list 2>/dev/null || :)
-  # A mirror may lag behind, and its key may be newer than this release: for a test rig both are good enough.
-  mmdebstrap --mode=root --variant=apt --aptopt='Acquire::Check-Valid-Until "false"' --include="$packages" \
-    "$suite" "$root" "deb [trusted=yes] ${mirror:-http://deb.debian.org/debian} $suite main" \
-    || skip "a root file system of $suite cannot be made here (the mirror?)"
-  printf '127.0.0.1 localhost\n' >"$root/etc/hosts"
-  touch "$root/.complete"
-}
+packages=bats,bsdutils,buildah,busybox-static,ca-certificates,conmon,crun,curl,docker-registry,iproute2,jq,mount,netavark,podman,procps,runc,skopeo,util-linux
 
 enter=()
 if [ "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" = "$suite" ]; then
@@ -32,7 +16,7 @@ if [ "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" = "$suite" ]; then
     command -v "$program" >/dev/null || skip "$program is not installed"
   done
 else
-  make_root "$PWD/target/roots/$suite"
+  tests/lanes/debian-root.sh "$suite" "$PWD/target/roots/$suite" "$packages" || exit
   enter=(tests/lanes/enter-root.sh "$PWD/target/roots/$suite")
 fi
 
@@ -52,6 +36,6 @@ for runtime in crun runc; do
     grep '^ok .* # skip' "$log" || :
   done
 done
-version_of() { "${enter[@]}" "$1" --version | grep -oE '[0-9]+\.[0-9]+\.[0-9]+' | head -n 1; }
+version_of() { "${enter[@]}" "$1" --version | grep -oE '[0-9]+(\.[0-9]+)+' | head -n 1; }
 echo "summary: podman $(version_of podman), crun $(version_of crun), runc $(version_of runc); $registries: $passed tests$left_out"
 exit "$status"
