@@ -9,6 +9,8 @@ pub mod audit;
 pub mod cli;
 pub mod deadline;
 pub mod files;
+pub mod gate;
+pub mod hook;
 pub mod host;
 pub mod image;
 pub mod limits;
@@ -19,6 +21,7 @@ pub mod registry;
 pub mod rules;
 pub mod spec;
 pub mod start;
+pub mod surroundings;
 pub mod verdict;
 pub mod worker;
 

@@ -2,8 +2,8 @@
 //!
 //! They need no registry, and speak for images that nobody can attach anything to. The hook does not parse YAML: a
 //! file's checked form is made by the worker once and kept in the cache, bound to the file's identity, size and
-//! times. A file that cannot be used does not keep the others from working; it is reported, and counts as an error
-//! only for images it might have been for, which is to say all.
+//! times. A file that cannot be used does not keep the others from working: it stands in the record of every start
+//! until it is mended.
 
 use std::fs::{self, Metadata};
 use std::io;

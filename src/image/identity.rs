@@ -91,6 +91,14 @@ impl ImageIdentity {
         }
     }
 
+    /// The names that policy and local specifications are matched with: the reference asked for, else every name.
+    pub fn policy_names(&self) -> Vec<String> {
+        match &self.reference {
+            Some(reference) => vec![reference.to_string()],
+            None => self.names.clone(),
+        }
+    }
+
     /// What an artifact may be attached to, the most specific first.
     pub fn subjects(&self) -> Vec<Digest> {
         self.manifests.iter().chain(&self.indexes).cloned().collect()

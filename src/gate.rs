@@ -1,0 +1,153 @@
+//! The gate: a container start goes in, an action comes out. The only place that sees every room.
+//!
+//! ```text
+//! start ─▶ identity ─▶ specifications ─▶ rules × host ─▶ verdict ─▶ policy ─▶ decision ─▶ record, message
+//! ```
+//!
+//! [`Gate::decide`] is the flow. Each step that cannot give an answer gives a verdict instead; what a verdict leads to
+//! is the policy's matter alone.
+
+mod judge;
+mod report;
+
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+use time::OffsetDateTime;
+
+use crate::deadline::Deadline;
+use crate::host::{Host, HostRoot};
+use crate::image::{self, Identification, ImageIdentity};
+use crate::paths::Paths;
+use crate::policy::config::EffectivePolicy;
+use crate::policy::{self, Action, Mode, Policy};
+use crate::start::{self, ContainerStart};
+use crate::verdict::{Cause, Verdict};
+use crate::worker::process::Worker;
+use crate::{audit, limits};
+
+use judge::Judged;
+use report::Subject;
+
+/// One run of the gate: where its files are, what it judges by, who asks registries for it.
+pub struct Gate {
+    /// imgcompat's own files.
+    pub paths: Paths,
+    /// The host to judge by.
+    pub host: HostRoot,
+    /// The tool, for what root should not do itself.
+    pub worker: Worker,
+    /// Refuse starts while the configuration is broken.
+    pub fail_closed: bool,
+    /// When the program began; the deadline counts from here.
+    pub began: Instant,
+}
+
+impl Gate {
+    /// Decides about the start that `input` announces, writes the record, and tells the person.
+    pub fn decide(&self, input: &mut (impl Read + AsFd)) -> Action {
+        let policy = match Policy::load(&self.paths) {
+            Ok(policy) => policy,
+            Err(error) => return self.without_policy(&error.to_string()),
+        };
+        if policy.mode == Mode::Off && policy.image.iter().all(|entry| entry.mode.is_none()) {
+            return Action::Allow;
+        }
+        let deadline = Deadline::from(self.began, policy.deadline);
+        let start = match start::hook::read(input, &deadline) {
+            Ok(start) => start,
+            Err(error) => {
+                let judged = Judged::undecided(Cause::Internal, error.to_string());
+                return self.conclude(&policy, Subject::unknown(), judged);
+            }
+        };
+        match image::identify(&start) {
+            Ok(Identification::Image(identity)) => {
+                self.decide_image(&policy, &start, &identity, &deadline)
+            }
+            Ok(Identification::NotJudged(kind)) if !policy.include.contains(&kind) => {
+                report::not_judged(self, &policy, &start, kind);
+                Action::Allow
+            }
+            Ok(Identification::NotJudged(kind)) => {
+                let reason = format!("the container is a {} and carries no image", kind.as_str());
+                let judged = Judged::undecided(Cause::ImageUnidentified, reason);
+                self.conclude(&policy, Subject::container(&start), judged)
+            }
+            Err(error) => {
+                let judged = Judged::undecided(Cause::ImageUnidentified, error.to_string());
+                self.conclude(&policy, Subject::container(&start), judged)
+            }
+        }
+    }
+
+    fn decide_image(
+        &self,
+        policy: &Policy,
+        start: &ContainerStart,
+        identity: &ImageIdentity,
+        deadline: &Deadline,
+    ) -> Action {
+        let effective = effective_policy(policy, Some(identity));
+        if effective.mode == Mode::Off {
+            return Action::Allow;
+        }
+        let host = Host::new(self.host.clone());
+        let judged = judge::image(self, policy, &effective, identity, &host, deadline);
+        self.conclude_with(&effective, Subject::image(start, identity), judged)
+    }
+
+    fn conclude(&self, policy: &Policy, subject: Subject<'_>, judged: Judged) -> Action {
+        self.conclude_with(&effective_policy(policy, None), subject, judged)
+    }
+
+    /// Verdict and policy make the decision; it is written down and said.
+    fn conclude_with(
+        &self,
+        policy: &EffectivePolicy,
+        subject: Subject<'_>,
+        judged: Judged,
+    ) -> Action {
+        let decision = policy::decide(judged.verdict, policy);
+        let terminal = subject.terminal();
+        let record = report::record(self, policy, &decision, subject, judged);
+        report::publish(self, record, terminal);
+        decision.action
+    }
+
+    /// A configuration that cannot be used must not take the node down, unless the administrator said so in the
+    /// hook's own arguments.
+    pub fn without_policy(&self, reason: &str) -> Action {
+        let verdict = Verdict::Undecided(Cause::Internal);
+        let refused = if self.fail_closed { Action::Deny } else { Action::Allow };
+        let on = std::collections::BTreeMap::from([(verdict.outcome().to_owned(), refused)]);
+        let policy = EffectivePolicy { on, ..EffectivePolicy::default() };
+        let decision = policy::decide(verdict, &policy);
+        let judged = Judged::undecided(
+            Cause::Internal,
+            audit::sanitize::bounded_line(reason, limits::REFUSAL_BYTES),
+        );
+        let record = report::record(self, &policy, &decision, Subject::unknown(), judged);
+        report::publish(self, record, false);
+        decision.action
+    }
+}
+
+fn effective_policy(policy: &Policy, identity: Option<&ImageIdentity>) -> EffectivePolicy {
+    let now = OffsetDateTime::now_utc();
+    match identity {
+        Some(identity) => {
+            let digests: Vec<_> = identity
+                .manifests
+                .iter()
+                .chain(&identity.indexes)
+                .chain([&identity.image_id])
+                .collect();
+            let names = identity.policy_names();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            policy.for_image(&names, &digests, now)
+        }
+        None => policy.for_image(&[], &[], now),
+    }
+}

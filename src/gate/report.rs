@@ -1,0 +1,136 @@
+//! From a decision to its record and its message.
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::Gate;
+use super::judge::Judged;
+use crate::audit::repeats::{self, Repeat};
+use crate::audit::{self, Record, message};
+use crate::image::{Engine, ImageIdentity, NotJudged};
+use crate::policy::config::EffectivePolicy;
+use crate::policy::{Action, Decision, Policy};
+use crate::start::ContainerStart;
+
+/// What a decision is about, as far as it is known.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The container's id.
+    pub container: &'a str,
+    start: Option<&'a ContainerStart>,
+    identity: Option<&'a ImageIdentity>,
+}
+
+impl<'a> Subject<'a> {
+    /// Not even the container is known.
+    pub fn unknown() -> Self {
+        Subject { container: "", start: None, identity: None }
+    }
+
+    /// The container is known.
+    pub fn container(start: &'a ContainerStart) -> Self {
+        Subject { container: &start.id, start: Some(start), identity: None }
+    }
+
+    /// The image is known too.
+    pub fn image(start: &'a ContainerStart, identity: &'a ImageIdentity) -> Self {
+        Subject { container: &start.id, start: Some(start), identity: Some(identity) }
+    }
+
+    /// True if the container has a terminal.
+    pub fn terminal(&self) -> bool {
+        self.start.is_some_and(|start| start.terminal)
+    }
+}
+
+/// The record of a decision.
+pub fn record(
+    gate: &Gate,
+    policy: &EffectivePolicy,
+    decision: &Decision,
+    subject: Subject<'_>,
+    judged: Judged,
+) -> Record {
+    Record {
+        time: now(),
+        container: subject.container.to_owned(),
+        engine: subject.identity.map(|identity| identity.engine.as_str().to_owned()),
+        image: subject.identity.map(ImageIdentity::display_name),
+        image_id: subject.identity.map(|identity| identity.image_id.clone()),
+        mode: policy.mode,
+        verdict: judged.verdict.as_str().to_owned(),
+        cause: judged.verdict.cause(),
+        not_judged: None,
+        decision: decision.action,
+        under_enforce: decision.under_enforce,
+        reason: judged.reason,
+        overridden: decision.overridden.clone(),
+        policy_entries: policy.entries.clone(),
+        judgements: judged.judgements,
+        notes: judged.notes,
+        repeated: 0,
+        shortened: false,
+        duration_us: u64::try_from(gate.began.elapsed().as_micros()).unwrap_or(u64::MAX),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+/// Writes the record and, for a refusal, says why. A refusal that repeats within a minute is said but not written.
+pub fn publish(gate: &Gate, mut record: Record, terminal: bool) {
+    let refused = record.decision == Action::Deny;
+    let line = refused.then(|| message::refusal(&record));
+    let repeat = if refused { count(gate, &record) } else { Repeat::Write(0) };
+    if let Repeat::Write(left_out) = repeat {
+        record.repeated = left_out;
+        audit::write(&mut record, &gate.paths);
+    }
+    if let Some(line) = line {
+        audit::engine::say(&line, terminal);
+    }
+}
+
+fn count(gate: &Gate, record: &Record) -> Repeat {
+    let outcome = record.cause.map_or(record.verdict.as_str(), |cause| cause.as_str());
+    let image = record.image.as_deref().unwrap_or_default();
+    repeats::count(&gate.paths.cache(), image, outcome, OffsetDateTime::now_utc().unix_timestamp())
+}
+
+/// A container that is not judged leaves a line in the decision log, so that `why` can say so, and none elsewhere.
+pub fn not_judged(gate: &Gate, policy: &Policy, start: &ContainerStart, kind: NotJudged) {
+    let reason = match kind {
+        NotJudged::Sandbox => "the container is a pod's sandbox",
+        NotJudged::Rootfs => "the container is made from a directory, not from an image",
+        NotJudged::Build => "the container is a step of an image build",
+    };
+    let record = Record {
+        time: now(),
+        container: start.id.clone(),
+        engine: (kind == NotJudged::Build).then(|| Engine::Buildah.as_str().to_owned()),
+        image: None,
+        image_id: None,
+        mode: policy.mode,
+        verdict: "not-judged".to_owned(),
+        cause: None,
+        not_judged: Some(kind),
+        decision: Action::Allow,
+        under_enforce: Action::Allow,
+        reason: format!("{reason}; it is not judged"),
+        overridden: None,
+        policy_entries: Vec::new(),
+        judgements: Vec::new(),
+        notes: Vec::new(),
+        repeated: 0,
+        shortened: false,
+        duration_us: u64::try_from(gate.began.elapsed().as_micros()).unwrap_or(u64::MAX),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    // Nothing was decided, so nothing is lost if this cannot be written.
+    let _ = audit::log::append(&gate.paths.log_dir(), &record.to_line());
+}
+
+/// RFC 3339, UTC, with milliseconds.
+fn now() -> String {
+    let now = OffsetDateTime::now_utc();
+    let milliseconds = now.replace_millisecond(now.millisecond()).unwrap_or(now);
+    milliseconds.format(&Rfc3339).unwrap_or_default()
+}

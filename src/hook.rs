@@ -1,0 +1,179 @@
+//! The hook as a program: its first acts, its arguments, and what happens if it has a defect.
+//!
+//! Root runs this at every container start, with whatever environment, directory and open files the engine had. So
+//! all three are put away before anything else is done.
+
+use std::any::Any;
+use std::ffi::OsString;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use crate::gate::Gate;
+use crate::host::HostRoot;
+use crate::paths::Paths;
+use crate::policy::Action;
+use crate::surroundings;
+use crate::worker::process::Worker;
+
+const USAGE: &str = "\
+imgcompat-hook is run by container engines as an OCI runtime hook (stage createRuntime).
+It reads the container's state on standard input; exit code 0 allows the start, 1 refuses it.
+
+  --fail-closed        refuse starts while imgcompat's own configuration is broken
+  --root PREFIX        imgcompat's files (/etc/imgcompat, /var/cache, /var/log) below PREFIX
+  --host-root PREFIX   judge by the host whose /proc, /sys, ... are below PREFIX
+  --version, --help";
+
+/// What the hook's own arguments say; the administrator writes them into the engine's configuration.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Arguments {
+    fail_closed: bool,
+    root: Option<PathBuf>,
+    host_root: Option<String>,
+}
+
+/// What to do by the arguments.
+#[derive(Debug, PartialEq, Eq)]
+enum Task {
+    Judge(Arguments),
+    Print(String),
+}
+
+/// Runs the hook.
+pub fn main() -> ExitCode {
+    let began = Instant::now();
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let program = std::env::current_exe().unwrap_or_default();
+    match parse(&arguments) {
+        Ok(Task::Print(text)) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Ok(Task::Judge(arguments)) => judge(began, &program, arguments, None),
+        // The engine's configuration is the administrator's; a mistake in it is a broken configuration.
+        Err((arguments, problem)) => judge(began, &program, arguments, Some(problem)),
+    }
+}
+
+fn judge(
+    began: Instant,
+    program: &Path,
+    arguments: Arguments,
+    problem: Option<String>,
+) -> ExitCode {
+    surroundings::put_away();
+    let fail_closed = arguments.fail_closed;
+    let gate = gate(began, program, arguments);
+    panic::set_hook(Box::new(|_| {}));
+    let decided = panic::catch_unwind(AssertUnwindSafe(|| match (&gate, problem) {
+        (Ok(gate), None) => gate.decide(&mut std::io::stdin().lock()),
+        (Ok(gate), Some(problem)) => gate.without_policy(&problem),
+        (Err(_), _) => Action::Allow,
+    }));
+    let action = match (decided, gate) {
+        (Ok(action), Ok(_)) => action,
+        (Err(panic), Ok(gate)) => after_panic(&gate, panic.as_ref()),
+        (_, Err(problem)) => {
+            eprintln!("imgcompat-hook: {problem}");
+            if fail_closed { Action::Deny } else { Action::Allow }
+        }
+    };
+    match action {
+        Action::Allow => ExitCode::SUCCESS,
+        Action::Deny => ExitCode::FAILURE,
+    }
+}
+
+fn gate(began: Instant, program: &Path, arguments: Arguments) -> Result<Gate, String> {
+    let host = match &arguments.host_root {
+        Some(prefix) => HostRoot::from_prefix(prefix).map_err(|error| error.to_string())?,
+        None => HostRoot::local(),
+    };
+    Ok(Gate {
+        paths: arguments.root.as_deref().map_or_else(Paths::default, Paths::below),
+        host,
+        worker: Worker::beside(program),
+        fail_closed: arguments.fail_closed,
+        began,
+    })
+}
+
+/// A defect of this program is recorded and follows `--fail-closed`, like a broken configuration.
+fn after_panic(gate: &Gate, panic: &(dyn Any + Send)) -> Action {
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    let reason = format!("imgcompat-hook has a defect; please report it: {text}");
+    let recorded = panic::catch_unwind(AssertUnwindSafe(|| gate.without_policy(&reason)));
+    recorded.unwrap_or(if gate.fail_closed { Action::Deny } else { Action::Allow })
+}
+
+fn parse(arguments: &[OsString]) -> Result<Task, (Arguments, String)> {
+    let mut parsed = Arguments::default();
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        let text = argument.to_str().unwrap_or_default();
+        let (name, inline) = match text.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (text, None),
+        };
+        let mut value = || inline.clone().or_else(|| rest.next()?.to_str().map(str::to_owned));
+        match name {
+            "--fail-closed" => parsed.fail_closed = true,
+            "--root" => match value() {
+                Some(root) => parsed.root = Some(PathBuf::from(root)),
+                None => return Err((parsed, "--root needs a directory".to_owned())),
+            },
+            "--host-root" => match value() {
+                Some(root) => parsed.host_root = Some(root),
+                None => return Err((parsed, "--host-root needs a prefix".to_owned())),
+            },
+            "--version" => {
+                let version = concat!("imgcompat-hook ", env!("CARGO_PKG_VERSION"));
+                return Ok(Task::Print(version.to_owned()));
+            }
+            "--help" | "-h" => return Ok(Task::Print(USAGE.to_owned())),
+            _ => {
+                let cut = crate::audit::sanitize::bounded_line(text, 60);
+                let problem = format!(
+                    "the engine's configuration gives imgcompat-hook the unknown argument `{cut}`"
+                );
+                return Err((parsed, problem));
+            }
+        }
+    }
+    Ok(Task::Judge(parsed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_words(words: &[&str]) -> Result<Task, (Arguments, String)> {
+        parse(&words.iter().map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn arguments_are_read_in_both_spellings() {
+        let expected = Arguments {
+            fail_closed: true,
+            root: Some(PathBuf::from("/r")),
+            host_root: Some("/host-".to_owned()),
+        };
+        let words = ["--root", "/r", "--host-root=/host-", "--fail-closed"];
+        assert_eq!(parse_words(&words), Ok(Task::Judge(expected)));
+        assert_eq!(parse_words(&[]), Ok(Task::Judge(Arguments::default())));
+    }
+
+    #[test]
+    fn a_mistake_keeps_what_was_understood() {
+        let (arguments, problem) = parse_words(&["--fail-closed", "--rot"]).unwrap_err();
+        assert!(arguments.fail_closed);
+        assert!(problem.contains("`--rot`"), "{problem}");
+        assert!(parse_words(&["--root"]).is_err());
+    }
+}
