@@ -33,6 +33,22 @@ pub const ERROR_BODY_BYTES: u64 = 64 << 10;
 pub const REFERRERS: usize = 1_000;
 /// Pages of a referrers list.
 pub const REFERRERS_PAGES: usize = 20;
+/// Entries of a referrers list without a type, whose manifests are read to learn it.
+pub const UNTYPED_REFERRERS: usize = 32;
+/// Answers to a registry's 401 for one request: a first token, and one more if that was not enough.
+pub const AUTH_ROUNDS: usize = 2;
+/// An auth file: one entry for each registry and repository a node knows.
+pub const AUTH_FILE_BYTES: u64 = 1 << 20;
+/// What a credential helper may print.
+pub const HELPER_OUTPUT_BYTES: u64 = 64 << 10;
+/// How long a credential helper may take.
+pub const HELPER_TIME: Duration = Duration::from_secs(2);
+/// A file of certificates; a distribution's bundle of roots is about 220 KiB.
+pub const CERTIFICATES_BYTES: u64 = 4 << 20;
+/// Files of one configuration folder (registries.conf.d, a registry's certs.d) that are read.
+pub const FOLDER_FILES: usize = 256;
+/// The time for one errand of the tool to a registry: a person is waiting, and slow registries exist.
+pub const TOOL_DEADLINE: Duration = Duration::from_secs(120);
 /// Redirects for one request.
 pub const REDIRECTS: usize = 3;
 /// Files in /proc and /sys: one read; kernel configurations are about 300 KiB.

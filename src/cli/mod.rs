@@ -1,6 +1,11 @@
 //! Room `cli`: one file a subcommand, nothing but arguments and printing.
 
+pub mod attach_spec;
 pub mod export;
+pub mod image_subjects;
+pub mod list_specs;
+pub mod registry_args;
+pub mod remove_spec;
 
 use std::process::ExitCode;
 

@@ -1,1 +1,42 @@
 //! Room `registry`: the distribution protocol. Linked by the tool and its worker, never by the hook.
+//!
+//! | file | what |
+//! |---|---|
+//! | `access.rs` | what the node's configuration says about reaching one repository |
+//! | `registries_conf.rs`, `hosts_toml.rs` | mirrors, rewrites and blocks, in the words of the engines |
+//! | `certificates.rs`, `auth.rs`, `credential_helper.rs` | certificates and credentials on the node |
+//! | `node_files.rs` | where all those files are |
+//! | `fetch.rs` | the errand of the worker: find, verify and decode the attached specification |
+//! | `client.rs` | one repository on one server: challenges, redirects, where credentials may go |
+//! | `resolve.rs` | the tool's errand: from a reference to the manifests |
+//! | `attach.rs`, `upload.rs` | attaching, listing and removing specifications |
+//! | `manifests.rs`, `referrers.rs` | reading |
+//! | `transport.rs`, `tls.rs`, `url.rs` | one request within one deadline and one size; whom to believe |
+//! | `challenge.rs`, `token.rs`, `link.rs` | the headers of the protocol |
+//! | `secret.rs` | passwords, which cannot be printed |
+//! | `failure.rs` | why there is no usable answer, in one sentence |
+
+pub mod access;
+pub mod attach;
+mod auth;
+mod certificates;
+mod challenge;
+pub mod client;
+pub mod failure;
+pub mod fetch;
+mod hosts_toml;
+mod link;
+mod manifests;
+pub mod node_files;
+mod referrers;
+mod registries_conf;
+pub mod resolve;
+pub mod secret;
+pub mod tls;
+mod token;
+mod transport;
+mod upload;
+mod url;
+
+pub use manifests::Stored;
+pub use referrers::Referrers;

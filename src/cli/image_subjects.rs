@@ -1,0 +1,112 @@
+//! Which manifests of an image a command is about: what the reference names, one platform's, or every platform's.
+//!
+//! Shared by attach-spec, list-specs and remove-spec.
+
+use crate::deadline::Deadline;
+use crate::limits;
+use crate::oci::{Descriptor, Reference};
+use crate::registry::access::Access;
+use crate::registry::attach;
+use crate::registry::client::Client;
+use crate::registry::resolve::Wanted;
+use crate::worker::protocol::Unavailable;
+
+use super::Failure;
+
+/// Flags that choose manifests of an image.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct PlatformArgs {
+    /// Only the manifest of this platform, os[/arch[/variant]] [default: what the tag points to, for a
+    /// multi-platform image its index]
+    #[arg(long, value_name = "PLATFORM", conflicts_with = "all_platforms")]
+    pub platform: Option<Wanted>,
+    /// The manifests of all platforms, not the index
+    #[arg(long)]
+    pub all_platforms: bool,
+}
+
+/// A manifest a specification can be attached to.
+pub struct Subject {
+    /// Its platform, where it was chosen by it.
+    pub platform: Option<String>,
+    /// The manifest.
+    pub descriptor: Descriptor,
+}
+
+impl PlatformArgs {
+    /// The manifests chosen, never none.
+    pub fn subjects(
+        &self,
+        client: &Client<'_>,
+        reference: &Reference,
+    ) -> Result<Vec<Subject>, Failure> {
+        let stored = client.named(reference).map_err(failed)?;
+        let named = Subject { platform: None, descriptor: stored.descriptor() };
+        let platforms = attach::platforms(&stored.document);
+        if self.platform.is_none() && !self.all_platforms {
+            return Ok(vec![named]);
+        }
+        if platforms.is_empty() {
+            return match &self.platform {
+                None => Ok(vec![named]),
+                Some(platform) => Err(Failure::usage(format!(
+                    "{reference} is no multi-platform image, so it has no manifest for {platform}; leave --platform out"
+                ))),
+            };
+        }
+        let chosen: Vec<Subject> = platforms
+            .into_iter()
+            .filter(|(found, _)| self.platform.as_ref().is_none_or(|wanted| wanted.matches(found)))
+            .map(|(found, descriptor)| Subject {
+                platform: Some(platform_name(&found)),
+                descriptor,
+            })
+            .collect();
+        match (&self.platform, chosen.is_empty()) {
+            (Some(platform), true) => {
+                Err(Failure::usage(format!("{reference} has no manifest for {platform}")))
+            }
+            _ => Ok(chosen),
+        }
+    }
+}
+
+/// The index or manifest a reference names, and the manifests of all platforms.
+pub fn all(client: &Client<'_>, reference: &Reference) -> Result<Vec<Subject>, Failure> {
+    let stored = client.named(reference).map_err(failed)?;
+    let named = Subject { platform: None, descriptor: stored.descriptor() };
+    let platforms = attach::platforms(&stored.document).into_iter();
+    let platforms = platforms
+        .map(|(found, descriptor)| Subject { platform: Some(platform_name(&found)), descriptor });
+    Ok(std::iter::once(named).chain(platforms).collect())
+}
+
+/// Platforms are a stranger's words; what is printed of them is bounded and printable.
+fn platform_name(platform: &crate::oci::Platform) -> String {
+    let parts = [Some(&platform.os), Some(&platform.architecture), platform.variant.as_ref()];
+    let joined: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
+    crate::registry::failure::printable(&joined.join("/"))
+}
+
+/// Reads a reference from the command line.
+pub fn reference(text: &str) -> Result<Reference, Failure> {
+    text.parse().map_err(|problem: crate::oci::reference::InvalidReference| {
+        Failure::usage(problem.to_string())
+    })
+}
+
+/// A client for the first server that may be asked.
+pub fn client(access: &Access) -> Result<Client<'_>, Failure> {
+    let endpoint = access.endpoints.first().ok_or_else(|| {
+        Failure::undecided(format!(
+            "this node's configuration leaves no server for {}",
+            access.repository
+        ))
+    })?;
+    Ok(Client::new(endpoint, Deadline::after(limits::TOOL_DEADLINE)))
+}
+
+/// A registry's failure as a command's.
+pub fn failed(unavailable: Unavailable) -> Failure {
+    Failure::undecided(unavailable.detail)
+}

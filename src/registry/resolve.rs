@@ -1,0 +1,204 @@
+//! From an image's reference to the manifests an artifact may be attached to. Only manifests are read, never layers.
+//!
+//! For the tool: the hook knows its image from the engine and never asks a tag.
+
+use crate::deadline::Deadline;
+use crate::oci::{Descriptor, Digest, Document, Platform, Reference};
+use crate::worker::protocol::{Unavailable, UnavailableKind};
+
+use super::access::Access;
+use super::client::Client;
+use super::failure;
+use super::manifests::Stored;
+
+/// An image as its registry knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// What the reference names: the index of a multi-platform image, else the manifest.
+    pub named: Descriptor,
+    /// The index, where the image has one.
+    pub index: Option<Digest>,
+    /// The manifest for the platform asked for.
+    pub manifest: Digest,
+    /// The image's configuration, whose digest is the image id.
+    pub config: Option<Digest>,
+}
+
+impl Resolved {
+    /// What an artifact may be attached to, the most specific first.
+    pub fn subjects(&self) -> Vec<Digest> {
+        std::iter::once(self.manifest.clone()).chain(self.index.clone()).collect()
+    }
+}
+
+/// A platform as written on a command line: `os[/arch[/variant]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Operating system.
+    pub os: String,
+    /// Architecture, in Go's words.
+    pub architecture: Option<String>,
+    /// Variant.
+    pub variant: Option<String>,
+}
+
+impl std::str::FromStr for Wanted {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut parts = text.split('/').map(str::to_owned);
+        let os = parts.next().filter(|os| !os.is_empty());
+        let (architecture, variant) = (parts.next(), parts.next());
+        let empty = |part: &Option<String>| part.as_deref() == Some("");
+        match os {
+            Some(os) if parts.next().is_none() && !empty(&architecture) && !empty(&variant) => {
+                Ok(Wanted { os, architecture, variant })
+            }
+            _ => Err(format!("`{text}` is not a platform of the form os[/arch[/variant]]")),
+        }
+    }
+}
+
+impl std::fmt::Display for Wanted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.os)?;
+        for part in [&self.architecture, &self.variant].into_iter().flatten() {
+            write!(f, "/{part}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Wanted {
+    /// The platform this program runs on.
+    pub fn host() -> Self {
+        let architecture = match std::env::consts::ARCH {
+            "x86_64" => "amd64",
+            "x86" => "386",
+            "aarch64" => "arm64",
+            "powerpc64" if cfg!(target_endian = "little") => "ppc64le",
+            "powerpc64" => "ppc64",
+            "loongarch64" => "loong64",
+            other => other,
+        };
+        Wanted {
+            os: "linux".to_owned(),
+            architecture: Some(architecture.to_owned()),
+            variant: None,
+        }
+    }
+
+    /// True if a manifest for `platform` is what is wanted.
+    pub fn matches(&self, platform: &Platform) -> bool {
+        let same = |wanted: &Option<String>, found: Option<&str>| {
+            wanted.as_deref().is_none_or(|wanted| Some(wanted) == found)
+        };
+        self.os == platform.os
+            && same(&self.architecture, Some(&platform.architecture))
+            && same(&self.variant, platform.variant.as_deref())
+    }
+}
+
+/// Asks the servers in order for what a reference names.
+pub fn resolve(
+    reference: &Reference,
+    wanted: &Wanted,
+    access: &Access,
+    deadline: Deadline,
+) -> Result<Resolved, Unavailable> {
+    let by_digest = reference.digest.is_some();
+    let usable = |by: super::access::By| if by_digest { by.digest } else { by.tag };
+    let mut last = None;
+    let endpoints: Vec<_> = access.endpoints.iter().filter(|e| usable(e.by)).collect();
+    for (at, endpoint) in endpoints.iter().enumerate() {
+        let time = super::fetch::share(deadline, endpoints.len() - at - 1);
+        match resolve_at(reference, wanted, &Client::new(endpoint, time)) {
+            Err(failure) => last = Some(failure),
+            found => return found,
+        }
+    }
+    Err(last.unwrap_or_else(|| {
+        let detail = format!(
+            "no server may be asked for {reference}: this node's configuration leaves none"
+        );
+        failure::unavailable(UnavailableKind::Blocked, detail)
+    }))
+}
+
+fn resolve_at(
+    reference: &Reference,
+    wanted: &Wanted,
+    client: &Client<'_>,
+) -> Result<Resolved, Unavailable> {
+    let stored = client.named(reference)?;
+    let named = stored.descriptor();
+    match stored.document {
+        Document::Manifest(manifest) => Ok(Resolved {
+            manifest: named.digest.clone(),
+            named,
+            index: None,
+            config: Some(manifest.config.digest),
+        }),
+        Document::Index(index) => {
+            let fits = |d: &&Descriptor| d.platform.as_ref().is_some_and(|p| wanted.matches(p));
+            let chosen = index.manifests.iter().find(fits).ok_or_else(|| {
+                let problem = format!("has no manifest for {wanted}");
+                failure::senseless(client.host(), &reference.to_string(), problem)
+            })?;
+            let config = match client.manifest(&chosen.digest)?.map(|stored| stored.document) {
+                Some(Document::Manifest(manifest)) => Some(manifest.config.digest),
+                _ => None,
+            };
+            let index = Some(named.digest.clone());
+            Ok(Resolved { named, index, manifest: chosen.digest.clone(), config })
+        }
+    }
+}
+
+impl Client<'_> {
+    /// What a reference names; that there is no such image is a failure here.
+    pub fn named(&self, reference: &Reference) -> Result<Stored, Unavailable> {
+        let found = match (&reference.digest, &reference.tag) {
+            (Some(digest), _) => self.manifest(digest)?,
+            (None, Some(tag)) => self.tagged(tag)?,
+            (None, None) => self.tagged("latest")?,
+        };
+        found.ok_or_else(|| {
+            failure::senseless(
+                self.host(),
+                &reference.to_string(),
+                "answered that there is no such image",
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_platform_leaves_out_what_does_not_matter() {
+        let arm = Platform {
+            os: "linux".to_owned(),
+            architecture: "arm".to_owned(),
+            variant: Some("v7".to_owned()),
+            os_version: None,
+        };
+        for (text, expected) in [
+            ("linux", true),
+            ("linux/arm", true),
+            ("linux/arm/v7", true),
+            ("linux/arm/v6", false),
+            ("linux/amd64", false),
+            ("windows", false),
+        ] {
+            let wanted: Wanted = text.parse().unwrap();
+            assert_eq!(wanted.matches(&arm), expected, "{text}");
+            assert_eq!(wanted.to_string(), text);
+        }
+        for bad in ["", "/arm", "linux/", "linux/arm/v7/x"] {
+            assert!(bad.parse::<Wanted>().is_err(), "{bad}");
+        }
+    }
+}
