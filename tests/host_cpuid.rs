@@ -1,6 +1,14 @@
 //! `cpu.cpuid` and `cpu.model` of 421 recorded x86 processors against the library that NFD uses.
 //! tests/data/cpuid/README.md says where the records come from.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may"
+)]
+
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;

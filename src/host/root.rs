@@ -137,10 +137,9 @@ impl HostRoot {
         if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT != SFlag::S_IFREG {
             return Err(ReadError::NotAFile { path: shown.display().to_string() });
         }
-        let mut content = Vec::new();
-        File::from(file).take(limit.saturating_add(1)).read_to_end(&mut content).map_err(
-            |error| ReadError::new(&shown, Errno::from_raw(error.raw_os_error().unwrap_or(0))),
-        )?;
+        let content = read_all(File::from(file), limit).map_err(|error| {
+            ReadError::new(&shown, Errno::from_raw(error.raw_os_error().unwrap_or_default()))
+        })?;
         if content.len() as u64 > limit {
             return Err(ReadError::TooLarge { path: shown.display().to_string(), limit });
         }
@@ -226,6 +225,21 @@ impl HostRoot {
             Err(errno) => Err(ReadError::new(&shown, errno)),
         }
     }
+}
+
+/// Reads to the end, but not much beyond `limit`. Nearly all files are one word: one read, and one that says "end".
+fn read_all(mut file: File, limit: u64) -> std::io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    let mut part = [0; 4096];
+    while content.len() as u64 <= limit {
+        match file.read(&mut part) {
+            Ok(0) => break,
+            Ok(length) => content.extend_from_slice(part.get(..length).unwrap_or_default()),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(content)
 }
 
 /// Text of a file of the host.

@@ -15,14 +15,15 @@ fn read(root: &HostRoot) -> Result<Attributes, ReadError> {
     let mut threads = false;
     let mut sockets = BTreeSet::new();
     for cpu in root.list(DEVICES)? {
-        let path = format!("{DEVICES}/{cpu}/topology");
-        // A processor that is offline has no such directory.
-        if !root.exists(&path)? {
-            continue;
+        let cpu = format!("{DEVICES}/{cpu}");
+        match place(root, &cpu) {
+            Ok((siblings, socket)) => {
+                threads |= siblings.contains([',', '-']);
+                sockets.insert(socket);
+            }
+            Err(_) if is_offline(root, &cpu) => {}
+            Err(error) => return Err(error),
         }
-        let siblings = root.read_text(&format!("{path}/thread_siblings_list"))?;
-        threads |= siblings.contains([',', '-']);
-        sockets.insert(root.read_trimmed(&format!("{path}/physical_package_id"))?);
     }
     Ok(match sockets.is_empty() {
         true => Attributes::new(),
@@ -31,4 +32,15 @@ fn read(root: &HostRoot) -> Result<Attributes, ReadError> {
             ("socket_count".to_owned(), sockets.len().to_string()),
         ]),
     })
+}
+
+fn place(root: &HostRoot, cpu: &str) -> Result<(String, String), ReadError> {
+    let siblings = root.read_text(&format!("{cpu}/topology/thread_siblings_list"))?;
+    Ok((siblings, root.read_trimmed(&format!("{cpu}/topology/physical_package_id"))?))
+}
+
+/// A processor that is offline has no topology directory, or says so.
+fn is_offline(root: &HostRoot, cpu: &str) -> bool {
+    root.exists(&format!("{cpu}/topology")) == Ok(false)
+        || root.read_trimmed(&format!("{cpu}/online")).is_ok_and(|online| online == "0")
 }
