@@ -1,0 +1,230 @@
+//! The reference lane: NFD's own rule engine (`tests/reference`, Go) answers the same questions as ours.
+//!
+//! First the vectors, to prove that they say what NFD does; then random specifications over the features of this
+//! machine, where both must agree on every rule that NFD evaluates. Without Go on this machine, or without the module
+//! proxy, the tests say that they were skipped.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
+
+mod generator;
+mod vectors;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use generator::Random;
+use imgcompat::host::{FeatureSet, Host};
+use imgcompat::rules::{Options, SetVerdict, evaluate};
+use imgcompat::spec::Specification;
+use serde_json::{Value as Json, json};
+use vectors::{features, one_expression, section, text};
+
+/// Specifications that both evaluate side by side.
+const SPECIFICATIONS: u64 = 4_000;
+
+/// Builds the reference once; the reason if that is not possible here.
+fn reference() -> Result<&'static PathBuf, &'static String> {
+    static REFERENCE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    REFERENCE.get_or_init(build).as_ref()
+}
+
+fn build() -> Result<PathBuf, String> {
+    let program = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("nfd-reference");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference");
+    let built = ["go", "/usr/local/go/bin/go"].iter().find_map(|go| {
+        let mut build = Command::new(go);
+        build.current_dir(source).args(["build", "-buildvcs=false", "-o"]).arg(&program).arg(".");
+        build.env("CGO_ENABLED", "0").output().ok()
+    });
+    let output = built.ok_or_else(|| "there is no Go compiler".to_owned())?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let unreachable = ["dial tcp", "lookup ", "Forbidden", "proxyconnect", "connection refused"];
+    match output.status.success() {
+        true => Ok(program),
+        false if unreachable.iter().any(|sign| errors.contains(sign)) => {
+            Err(format!("the reference's modules cannot be fetched: {errors}"))
+        }
+        false => panic!("the reference does not build: {errors}"),
+    }
+}
+
+fn skipped(why: &str) {
+    println!("skipped: {why}");
+}
+
+/// One question to the reference.
+fn job(features: &FeatureSet, document: &str, tags: Option<&Json>) -> Json {
+    json!({"features": features, "document": document, "tags": tags})
+}
+
+fn ask(reference: &PathBuf, jobs: &[Json]) -> Vec<Json> {
+    let mut child = Command::new(reference)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let lines: String = jobs.iter().map(|job| format!("{job}\n")).collect();
+    let writer = std::thread::spawn(move || stdin.write_all(lines.as_bytes()).unwrap());
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    let answers = String::from_utf8(output.stdout).unwrap();
+    let answers: Vec<Json> =
+        answers.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(answers.len(), jobs.len());
+    answers
+}
+
+/// The answer in the vectors' words.
+fn in_words(answer: &Json) -> Json {
+    for (key, word) in [("error", "error"), ("decode", "decode-error"), ("panic", "panic")] {
+        if answer.get(key).is_some() {
+            return json!(word);
+        }
+    }
+    let word = |rule: &Json| if rule == &json!(true) { "match" } else { "nomatch" };
+    let sets = answer.get("sets").and_then(Json::as_array).cloned().unwrap_or_default();
+    sets.iter().map(|set| set.as_array().unwrap().iter().map(word).collect::<Json>()).collect()
+}
+
+fn as_document(rules: &Json) -> String {
+    json!({"compatibilities": [{"rules": rules}]}).to_string()
+}
+
+#[test]
+fn the_vectors_say_what_nfd_does() {
+    let reference = match reference() {
+        Ok(reference) => reference,
+        Err(why) => return skipped(why),
+    };
+    let vectors = vectors::load();
+    let mut cases: Vec<(&Json, Json, Json)> = Vec::new();
+    for case in section(&vectors, "expr").iter().chain(section(&vectors, "name")) {
+        let want = if case["want"] == "error" { json!("error") } else { json!([[case["want"]]]) };
+        cases.push((
+            case,
+            job(&features(&vectors, case), &as_document(&one_expression(case)), None),
+            want,
+        ));
+    }
+    for case in section(&vectors, "rules") {
+        let want =
+            if case["want"].is_array() { json!([case["want"]]) } else { case["want"].clone() };
+        cases.push((
+            case,
+            job(&features(&vectors, case), &as_document(&case["rules"]), None),
+            want,
+        ));
+    }
+    for case in section(&vectors, "specs") {
+        let job = job(&features(&vectors, case), text(case, "doc"), case.get("tags"));
+        cases.push((case, job, case["want"].clone()));
+    }
+    let jobs: Vec<Json> = cases.iter().map(|(_, job, _)| job.clone()).collect();
+    let answers = ask(reference, &jobs);
+    let mut wrong = Vec::new();
+    for ((case, _, want), answer) in cases.iter().zip(&answers) {
+        if in_words(answer) != *want {
+            wrong.push(format!("{}: {answer}", text(case, "id")));
+        }
+        let empty = json!({});
+        if let Some(vars) = case.get("vars")
+            && answer.get("vars").unwrap_or(&empty) != vars
+        {
+            wrong.push(format!("{}: vars {answer}", text(case, "id")));
+        }
+    }
+    assert!(cases.len() > 350);
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    println!("{} vectors are what NFD answers", cases.len());
+}
+
+#[test]
+fn random_specifications_have_the_verdicts_of_nfd_on_this_machine() {
+    let reference = match reference() {
+        Ok(reference) => reference,
+        Err(why) => return skipped(why),
+    };
+    let features = Host::local().export();
+    let specifications: Vec<Specification> =
+        (0..SPECIFICATIONS).map(|seed| specification(seed, &features)).collect();
+    compare(reference, &specifications, |_| features.clone());
+}
+
+#[test]
+fn random_specifications_have_the_verdicts_of_nfd_on_random_features() {
+    let reference = match reference() {
+        Ok(reference) => reference,
+        Err(why) => return skipped(why),
+    };
+    let mut features: Vec<FeatureSet> =
+        (0..SPECIFICATIONS).map(|seed| generator::features(&mut Random::new(seed))).collect();
+    for features in &mut features {
+        // These names differ in `-` and `_` only, which NFD takes for a difference.
+        features.flags.remove("kernel.loadedmodule");
+    }
+    let specifications: Vec<Specification> =
+        (0..).zip(&features).map(|(seed, features)| specification(seed, features)).collect();
+    compare(reference, &specifications, |index| features[index].clone());
+}
+
+/// A random specification, without the variables that NFD stores although the rule does not match.
+fn specification(seed: u64, features: &FeatureSet) -> Specification {
+    let mut specification = generator::specification(&mut Random::new(seed), features);
+    for rule in specification.compatibilities.iter_mut().flat_map(|set| &mut set.rules) {
+        if !rule.match_any.is_empty() {
+            rule.vars.clear();
+        }
+    }
+    specification
+}
+
+/// Where NFD evaluates a document, every rule has the same verdict here.
+fn compare(
+    reference: &PathBuf,
+    specifications: &[Specification],
+    features: impl Fn(usize) -> FeatureSet,
+) {
+    let jobs: Vec<Json> = specifications
+        .iter()
+        .enumerate()
+        .map(|(index, specification)| {
+            job(&features(index), &serde_json::to_string(specification).unwrap(), None)
+        })
+        .collect();
+    let answers = ask(reference, &jobs);
+    let (mut evaluated, mut rules, mut matching) = (0, 0, 0);
+    for ((index, specification), answer) in specifications.iter().enumerate().zip(&answers) {
+        assert!(answer.get("panic").is_none() && answer.get("decode").is_none(), "{answer}");
+        if answer.get("error").is_some() {
+            continue;
+        }
+        evaluated += 1;
+        let ours = evaluate(specification, &features(index), &Options::default());
+        let ours: Json = ours
+            .sets
+            .iter()
+            .map(|set| {
+                set.rules
+                    .iter()
+                    .map(|rule| {
+                        rules += 1;
+                        matching += usize::from(rule.verdict == SetVerdict::Compatible);
+                        match rule.verdict {
+                            SetVerdict::Compatible => "match",
+                            SetVerdict::Incompatible => "nomatch",
+                            SetVerdict::Undecided => "undecided",
+                        }
+                    })
+                    .collect::<Json>()
+            })
+            .collect();
+        let document = serde_json::to_string(specification).unwrap();
+        assert_eq!(ours, in_words(answer), "seed {index}: {document}\n{}", json!(features(index)));
+    }
+    println!("NFD evaluated {evaluated} of {}: {rules} rules, {matching} match", jobs.len());
+    assert!(evaluated * 2 > jobs.len() && matching * 10 > rules && matching * 10 < rules * 9);
+}
