@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! `imgcompat`: the tool for people, and the hook's worker.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    imgcompat::cli::command::main()
+}

@@ -1,12 +1,21 @@
 //! Room `cli`: one file a subcommand, nothing but arguments and printing.
 
 pub mod attach_spec;
+pub mod command;
+pub mod config;
 pub mod export;
 pub mod image_subjects;
 pub mod list_specs;
+pub mod nfd_json;
+pub mod paint;
 pub mod registry_args;
 pub mod remove_spec;
+pub mod table;
+pub mod validate_node;
+pub mod why;
+pub mod worker;
 
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 /// Why a subcommand could not do its work. The message says what, where, why and what to do.
@@ -33,3 +42,15 @@ impl Failure {
 
 /// What a subcommand returns: an exit code, or a failure that `main` prints.
 pub type Outcome = Result<ExitCode, Failure>;
+
+/// Prints to standard output. A reader that has gone away (`| head`) is no failure.
+pub fn print(text: &str) -> Outcome {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(error) => {
+            Err(Failure::undecided(format!("standard output cannot be written: {error}")))
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! `imgcompat validate-node`: an image's specification, or one from a file, against this node or another's features.
+//!
+//! The exit code is the verdict's: 0 compatible, 1 incompatible, 3 no specification, 4 undecided; 2 is a usage error.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, ValueEnum};
+use serde::Serialize;
+
+use super::paint::{Colour, Paint};
+use super::registry_args::RegistryArgs;
+use super::{Failure, Outcome, nfd_json, table};
+use crate::deadline::Deadline;
+use crate::host::{FeatureSet, Features, Host, HostRoot};
+use crate::oci::{Digest, Reference};
+use crate::registry::resolve::{Resolved, Wanted, resolve};
+use crate::registry::{access::Access, fetch};
+use crate::rules::{self, Evaluation, Options, SetReport, SetVerdict};
+use crate::spec::{self, Specification};
+use crate::verdict::{Cause, Verdict};
+use crate::worker::protocol::{FetchOutcome, UnavailableKind};
+use crate::{files, limits};
+
+/// The time for asking a registry; NFD's client allows as much.
+const REGISTRY_TIME: Duration = Duration::from_secs(60);
+
+/// Arguments of `validate-node`.
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Exit codes: 0 compatible, 1 incompatible, 2 usage error, 3 no specification, 4 undecided"
+)]
+pub struct Args {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// Only sets with one of these tags (an empty tag stands for sets without one)
+    #[arg(long, value_name = "TAG,...", value_delimiter = ',')]
+    tags: Option<Vec<String>>,
+    /// Judge the image for this platform, os[/arch[/variant]] [default: this host's]
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<Wanted>,
+    /// Judge by the features in this file, as `export features` writes them, instead of this host
+    #[arg(long, value_name = "FILE", conflicts_with = "host_root")]
+    features: Option<PathBuf>,
+    /// Where the host's files are: a directory that holds proc, sys ..., or the start of paths such as /host-sys
+    #[arg(long, value_name = "PREFIX")]
+    host_root: Option<String>,
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    /// Print the array that NFD's client prints
+    #[arg(long, conflicts_with = "output")]
+    output_json: bool,
+    #[command(flatten)]
+    registry: RegistryArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+#[group(required = true, multiple = false)]
+struct SourceArgs {
+    /// The image whose specification to use, for example registry.example/ml:2
+    #[arg(long, value_name = "REFERENCE")]
+    image: Option<String>,
+    /// A specification in a file, or - for standard input
+    #[arg(long, value_name = "FILE")]
+    spec: Option<PathBuf>,
+}
+
+/// Arguments of NFD's `compat validate-node`.
+#[derive(Debug, ClapArgs)]
+pub struct CompatArgs {
+    #[command(flatten)]
+    args: Args,
+    /// Exit 0 whatever the verdict and 1 if there is none, as NFD's client does
+    #[arg(long)]
+    nfd_exit_codes: bool,
+}
+
+/// Forms of the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// Everything that is said about one validation.
+#[derive(Debug, Serialize)]
+struct Report {
+    image: Option<String>,
+    digest: Option<Digest>,
+    artifact: Option<ArtifactReport>,
+    verdict: &'static str,
+    cause: Option<Cause>,
+    set: Option<usize>,
+    sets: Vec<SetReport>,
+    reason: String,
+    warnings: Vec<String>,
+    #[serde(skip)]
+    outcome: Verdict,
+}
+
+#[derive(Debug, Serialize)]
+struct ArtifactReport {
+    digest: Digest,
+    source: &'static str,
+    subject: Option<Digest>,
+    created: Option<String>,
+}
+
+impl Report {
+    fn undecided(cause: Cause, reason: String) -> Self {
+        Report { cause: Some(cause), ..Report::without_sets(Verdict::Undecided(cause), reason) }
+    }
+
+    fn without_sets(outcome: Verdict, reason: String) -> Self {
+        Report {
+            image: None,
+            digest: None,
+            artifact: None,
+            verdict: outcome.as_str(),
+            cause: outcome.cause(),
+            set: None,
+            sets: Vec::new(),
+            reason,
+            warnings: Vec::new(),
+            outcome,
+        }
+    }
+}
+
+/// Runs `validate-node`.
+pub fn run(args: &Args) -> Outcome {
+    let report = validate(args)?;
+    print(&report, args)?;
+    Ok(ExitCode::from(report.outcome.exit_code()))
+}
+
+/// Runs NFD's `compat validate-node`.
+pub fn run_compat(compat: &CompatArgs) -> Outcome {
+    let report = validate(&compat.args)?;
+    print(&report, &compat.args)?;
+    let code = match (compat.nfd_exit_codes, report.outcome) {
+        (false, outcome) => outcome.exit_code(),
+        (true, Verdict::Compatible | Verdict::Incompatible) => 0,
+        (true, Verdict::NoArtifact | Verdict::Undecided(_)) => 1,
+    };
+    Ok(ExitCode::from(code))
+}
+
+fn validate(args: &Args) -> Result<Report, Failure> {
+    let features = features(args)?;
+    match (&args.source.spec, &args.source.image) {
+        (Some(path), _) => validate_file(path, args, features.as_ref()),
+        (None, Some(image)) => validate_image(image, args, features.as_ref()),
+        (None, None) => Err(Failure::usage("give --image or --spec")),
+    }
+}
+
+/// What to judge by: a file, another root, or this host.
+fn features(args: &Args) -> Result<Box<dyn Features>, Failure> {
+    if let Some(path) = &args.features {
+        let bytes = read_input(path, limits::FEATURES_FILE_BYTES)?;
+        let set: FeatureSet = serde_json::from_slice(&bytes).map_err(|error| {
+            Failure::usage(format!(
+                "{} is not a features file as `imgcompat export features` writes it: {error}",
+                path.display()
+            ))
+        })?;
+        return Ok(Box::new(set));
+    }
+    let root = match &args.host_root {
+        Some(prefix) => HostRoot::from_prefix(prefix)
+            .map_err(|error| Failure::usage(format!("--host-root: {error}")))?,
+        None => default_root(),
+    };
+    Ok(Box::new(Host::new(root)))
+}
+
+/// NFD's own images find the host's files below `/host-`; so do we, where they are mounted.
+fn default_root() -> HostRoot {
+    let mounted = Path::new("/host-sys").is_dir();
+    HostRoot::from_prefix(if mounted { "/host-" } else { "/" })
+        .unwrap_or_else(|_| HostRoot::local())
+}
+
+/// Reads a file, or standard input for `-`.
+fn read_input(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
+    let read = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().take(limit + 1).read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        std::fs::File::open(path).and_then(|file| files::read_open(file, limit))
+    };
+    read.map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display())))
+}
+
+fn validate_file(path: &Path, args: &Args, features: &dyn Features) -> Result<Report, Failure> {
+    if path == Path::new("-") && args.registry.reads_stdin() {
+        return Err(Failure::usage(
+            "standard input cannot hold both the specification and a secret",
+        ));
+    }
+    let bytes = read_input(path, limits::SPECIFICATION_BYTES)?;
+    let decoded = match spec::decode::decode(&bytes) {
+        Ok(decoded) => decoded,
+        Err(invalid) => {
+            let reason = format!("{}: {invalid}", path.display());
+            return Ok(Report::undecided(Cause::InvalidSpecification, reason));
+        }
+    };
+    let warnings = decoded.warnings.iter().map(ToString::to_string).collect();
+    let mut report = evaluate(&decoded.specification, args, features);
+    report.warnings = warnings;
+    Ok(report)
+}
+
+fn evaluate(specification: &Specification, args: &Args, features: &dyn Features) -> Report {
+    let options = Options { tags: args.tags.clone() };
+    let evaluation = rules::evaluate(specification, features, &options);
+    let outcome = match evaluation.verdict {
+        SetVerdict::Compatible => Verdict::Compatible,
+        SetVerdict::Incompatible => Verdict::Incompatible,
+        SetVerdict::Undecided => Verdict::Undecided(Cause::EvaluationFailed),
+    };
+    let reason = reason(&evaluation, args);
+    let Evaluation { set, sets, .. } = evaluation;
+    Report { set, sets, ..Report::without_sets(outcome, reason) }
+}
+
+fn reason(evaluation: &Evaluation, args: &Args) -> String {
+    if let (Some(tags), true) = (&args.tags, evaluation.sets.is_empty()) {
+        return format!("no compatibility set has one of the tags {}", tags.join(", "));
+    }
+    match (evaluation.verdict, evaluation.set) {
+        (SetVerdict::Compatible, Some(set)) => format!("compatibility set {} holds", set + 1),
+        (SetVerdict::Compatible, None) => "a compatibility set holds".to_owned(),
+        (SetVerdict::Incompatible, _) => "no compatibility set holds".to_owned(),
+        (SetVerdict::Undecided, _) => {
+            "no compatibility set holds, and not all of them can be evaluated".to_owned()
+        }
+    }
+}
+
+fn validate_image(image: &str, args: &Args, features: &dyn Features) -> Result<Report, Failure> {
+    let reference: Reference =
+        image.parse().map_err(|error| Failure::usage(format!("--image: {error}")))?;
+    if reference.tag.is_none() && reference.digest.is_none() {
+        return Err(Failure::usage(format!(
+            "--image: `{image}` has neither tag nor digest; add one, for example {image}:latest"
+        )));
+    }
+    let access = args.registry.access(&reference.repository)?;
+    let deadline = Deadline::after(REGISTRY_TIME);
+    let wanted = args.platform.clone().unwrap_or_else(Wanted::host);
+    let mut report = match resolve(&reference, &wanted, &access, deadline) {
+        Ok(resolved) => {
+            let mut report = validate_resolved(image, &resolved, &access, deadline, args, features);
+            report.digest = Some(resolved.manifest);
+            report
+        }
+        Err(unavailable) => Report::undecided(cause(unavailable.kind), unavailable.detail),
+    };
+    report.image = Some(image.to_owned());
+    Ok(report)
+}
+
+fn cause(kind: UnavailableKind) -> Cause {
+    match kind {
+        UnavailableKind::Timeout => Cause::DeadlineExceeded,
+        _ => Cause::RegistryUnavailable,
+    }
+}
+
+fn validate_resolved(
+    image: &str,
+    resolved: &Resolved,
+    access: &Access,
+    deadline: Deadline,
+    args: &Args,
+    features: &dyn Features,
+) -> Report {
+    match fetch::fetch_until(&resolved.subjects(), access, deadline) {
+        FetchOutcome::Found(found) => {
+            let specification: Arc<Specification> = match serde_json::from_slice(&found.checked) {
+                Ok(specification) => Arc::new(specification),
+                Err(error) => return Report::undecided(Cause::Internal, error.to_string()),
+            };
+            let mut report = evaluate(&specification, args, features);
+            report.warnings = found.warnings;
+            report.artifact = Some(ArtifactReport {
+                digest: found.digest,
+                source: "registry",
+                subject: Some(found.subject),
+                created: found.created,
+            });
+            report
+        }
+        FetchOutcome::None => {
+            let reason = format!("{image} has no compatibility specification");
+            Report::without_sets(Verdict::NoArtifact, reason)
+        }
+        FetchOutcome::Invalid { subject, artifact, problem } => {
+            let mut report = Report::undecided(Cause::InvalidSpecification, problem);
+            report.artifact = Some(ArtifactReport {
+                digest: artifact,
+                source: "registry",
+                subject: Some(subject),
+                created: None,
+            });
+            report
+        }
+        FetchOutcome::Unavailable(unavailable) => {
+            Report::undecided(cause(unavailable.kind), unavailable.detail)
+        }
+    }
+}
+
+fn print(report: &Report, args: &Args) -> Result<(), Failure> {
+    let unprintable = |error: serde_json::Error| {
+        Failure::undecided(format!("the result cannot be printed: {error}"))
+    };
+    let text = if args.output_json {
+        if report.sets.is_empty() && report.outcome != Verdict::Compatible {
+            eprintln!("{}: {}", report.outcome, report.reason);
+        }
+        serde_json::to_string(&nfd_json::array(&report.sets)).map_err(unprintable)? + "\n"
+    } else if args.output == Output::Json {
+        serde_json::to_string_pretty(report).map_err(unprintable)? + "\n"
+    } else {
+        table_text(report, Paint::for_stdout())
+    };
+    super::print(&text).map(drop)
+}
+
+fn table_text(report: &Report, paint: Paint) -> String {
+    let mut text = String::new();
+    if let Some(image) = &report.image {
+        text.push_str(&format!("Image     {image}\n"));
+    }
+    if let Some(artifact) = &report.artifact {
+        text.push_str(&format!("Artifact  {}\n", artifact.digest));
+    }
+    for warning in &report.warnings {
+        let warning = crate::audit::sanitize::bounded_line(warning, 300);
+        text.push_str(&format!("{} {warning}\n", paint.paint(Colour::Yellow, "Warning  ")));
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text.push_str(&table::sets(&report.sets, report.set, paint));
+    let colour = match report.outcome {
+        Verdict::Compatible => Colour::Green,
+        Verdict::Incompatible => Colour::Red,
+        Verdict::NoArtifact | Verdict::Undecided(_) => Colour::Yellow,
+    };
+    let verdict = paint.paint(colour, &report.outcome.to_string());
+    let reason = crate::audit::sanitize::bounded_line(&report.reason, limits::REFUSAL_BYTES);
+    text.push_str(&format!("{verdict}: {reason}\n"));
+    text
+}

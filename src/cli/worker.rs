@@ -1,0 +1,24 @@
+//! `imgcompat worker TASK`: the hook's worker. Not for people; see [`crate::worker`].
+
+use std::io;
+use std::process::ExitCode;
+
+use crate::worker::{compile, fetch, sandbox};
+
+/// Runs one task between standard input and standard output.
+pub fn main(task: Option<&str>) -> ExitCode {
+    sandbox::prepare();
+    let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
+    let done = match task {
+        Some("fetch") => fetch::run(&mut input, &mut output, sandbox::enter),
+        Some("compile") => compile::run(&mut input, &mut output, sandbox::enter),
+        _ => Err(io::Error::other("the tasks are fetch and compile; imgcompat-hook runs this")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("imgcompat worker: {error}");
+            ExitCode::from(4)
+        }
+    }
+}
