@@ -19,8 +19,11 @@ mod support {
 use std::fs;
 use std::path::Path;
 
-use imgcompat::cli::export::json;
-use imgcompat::host::{Discovery, Features, Host, HostRoot, SOURCES, labels};
+use clap::Parser;
+use imgcompat::cli::export::{Export, json, run};
+use imgcompat::host::{Discovery, FeatureSet, Features, Host, HostRoot, SOURCES, labels};
+use imgcompat::rules::{Options, SetVerdict, evaluate};
+use imgcompat::spec::decode;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use support::host_tree::{expand, expand_host, hosts};
@@ -131,4 +134,46 @@ fn fill(directory: &Path, content: &[u8]) {
             fs::write(entry.path(), content).unwrap();
         }
     }
+}
+
+#[test]
+fn the_example_of_nfds_documentation_tells_two_hosts_apart() {
+    let text = fs::read(hosts().join("nfd-example-ok/specification.yaml")).unwrap();
+    let specification = decode(&text).unwrap().specification;
+    let verdict = |name| evaluate(&specification, &host(&tree(name)), &Options::default()).verdict;
+    assert_eq!(verdict("nfd-example-ok"), SetVerdict::Compatible);
+    assert_eq!(verdict("nfd-example-not"), SetVerdict::Incompatible);
+}
+
+/// What `main` makes of the subcommand.
+#[derive(clap::Parser)]
+struct Command {
+    #[command(flatten)]
+    export: Export,
+}
+
+#[test]
+fn export_writes_a_file_that_can_stand_for_the_host() {
+    let tree = tree("intel-two-sockets");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let root = tree.path().to_str().unwrap();
+    let path = file.path().to_str().unwrap();
+    let command = Command::parse_from(["export", "features", "--path", path, "--host-root", root]);
+    run(&command.export).unwrap();
+    let written = fs::read_to_string(file.path()).unwrap();
+    let golden = fs::read_to_string(hosts().join("intel-two-sockets/features.json")).unwrap();
+    assert_eq!(written + "\n", golden);
+    let set: FeatureSet = serde_json::from_str(&golden).unwrap();
+    for (name, _) in SOURCES {
+        let (read, seen) = (set.discover(name), host(&tree).discover(name));
+        assert_eq!(read.feature(), seen.feature(), "{name}");
+    }
+}
+
+#[test]
+fn export_of_a_host_that_is_not_there_is_a_mistake_of_the_caller() {
+    let command = Command::parse_from(["export", "labels", "--host-root", "/nowhere/host-"]);
+    let failure = run(&command.export).unwrap_err();
+    assert_eq!(failure.code, 2);
+    assert!(failure.message.contains("/nowhere/host-sys"), "{failure}");
 }
