@@ -1,9 +1,9 @@
 //! The one sentence a person reads when a start is refused: what was needed, what was found, what would help.
 
 use super::record::{Judgement, Record};
-use super::sanitize;
+use super::{remedy, sanitize};
+use crate::host::Features;
 use crate::limits;
-use crate::policy::Action;
 use crate::rules::{
     ExpressionReport, ExpressionVerdict, HostValue, Matcher, RuleReport, SetReport, SetVerdict,
 };
@@ -13,17 +13,22 @@ const NAME_BYTES: usize = 160;
 /// Longest part of the sentence for one row.
 const ROW_BYTES: usize = 320;
 
-/// The line for a refused start, at most [`limits::REFUSAL_BYTES`] bytes and safe for every engine.
-pub fn refusal(record: &Record) -> String {
-    let id = record.container.get(..12).unwrap_or(&record.container);
-    let end = format!(". See: imgcompat why {id}");
+/// The line for a refused start, at most [`limits::REFUSAL_BYTES`] bytes and safe for every engine. `recorded` is the
+/// container whose record explains it: this one, or an earlier one of the same image with the same verdict.
+pub fn refusal(record: &Record, recorded: &str) -> String {
+    let id = recorded.get(..12).unwrap_or(recorded);
+    let end = if id.is_empty() {
+        ". See: imgcompat why".to_owned()
+    } else {
+        format!(". See: imgcompat why {id}")
+    };
     let text = format!("imgcompat: refused: {}", record.reason.trim_end_matches('.'));
     let room = limits::REFUSAL_BYTES - end.len();
     sanitize::for_engine(&format!("{}{end}", sanitize::bounded_line(&text, room)))
 }
 
 /// The reason for an incompatible or undecided evaluation: the first row that decides, and what the host has.
-pub fn reason(image: &str, judgement: &Judgement) -> String {
+pub fn reason(image: &str, judgement: &Judgement, features: &dyn Features) -> String {
     let image = sanitize::bounded_line(image, NAME_BYTES);
     let failing = judgement.sets.iter().find(|set| set.verdict != SetVerdict::Compatible);
     let Some((set, rule, row)) = failing.and_then(deciding_row) else {
@@ -37,7 +42,7 @@ pub fn reason(image: &str, judgement: &Judgement) -> String {
         "" => String::new(),
         text => format!(" [{}]", sanitize::bounded_line(text, 120)),
     };
-    let row = row.map_or_else(|| rule_sentence(rule), row_sentence);
+    let row = row.map_or_else(|| rule_sentence(rule), |row| row_sentence(row, features));
     format!("{image} needs {row}{more}{author}")
 }
 
@@ -78,13 +83,17 @@ fn rule_sentence(rule: &RuleReport) -> String {
 }
 
 /// `cpu.cpuid AVX512F (Exists); this host has no such element`
-fn row_sentence(row: &ExpressionReport) -> String {
+fn row_sentence(row: &ExpressionReport, features: &dyn Features) -> String {
     let needed = needed(row);
     let found = match (&row.error, row.verdict) {
         (Some(error), ExpressionVerdict::Error) => format!("it cannot be evaluated: {error}"),
-        _ => found(row),
+        _ => remedy::instead(row, features).unwrap_or_else(|| found(row)),
     };
-    sanitize::bounded_line(&format!("{needed}; {found}"), ROW_BYTES)
+    let advice = match remedy::remedy(row, features) {
+        Some(advice) if row.verdict == ExpressionVerdict::NoMatch => format!(" ({advice})"),
+        _ => String::new(),
+    };
+    sanitize::bounded_line(&format!("{needed}; {found}{advice}"), ROW_BYTES)
 }
 
 /// What a row asks for: feature, element, operator, values.
@@ -120,14 +129,10 @@ pub fn found(row: &ExpressionReport) -> String {
     }
 }
 
-/// The line for people on a terminal, for starts that were allowed but would be refused under enforce.
-pub fn is_refusal(record: &Record) -> bool {
-    record.decision == Action::Deny
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::FeatureSet;
 
     fn row(verdict: ExpressionVerdict, host: Option<HostValue>) -> ExpressionReport {
         ExpressionReport {
@@ -177,7 +182,11 @@ mod tests {
     #[test]
     fn the_reason_names_image_feature_operator_wanted_and_found() {
         let value = Some(HostValue::Value("VendorUnknown".to_owned()));
-        let text = reason("r.example/ml:2", &judgement(row(ExpressionVerdict::NoMatch, value)));
+        let text = reason(
+            "r.example/ml:2",
+            &judgement(row(ExpressionVerdict::NoMatch, value)),
+            &FeatureSet::default(),
+        );
         assert_eq!(
             text,
             "r.example/ml:2 needs cpu.model vendor_id (In Intel, AMD); this host has VendorUnknown [AVX build\u{fffd}[2J]"
@@ -186,7 +195,11 @@ mod tests {
 
     #[test]
     fn an_absent_element_is_said_to_be_absent() {
-        let text = reason("a/b", &judgement(row(ExpressionVerdict::NoMatch, None)));
+        let text = reason(
+            "a/b",
+            &judgement(row(ExpressionVerdict::NoMatch, None)),
+            &FeatureSet::default(),
+        );
         assert!(text.contains("; this host does not have it"), "{text}");
     }
 }

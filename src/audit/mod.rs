@@ -6,6 +6,7 @@
 //! | `log.rs` | the decision log |
 //! | `system_log.rs` | syslog and journald |
 //! | `message.rs` | the one sentence a person reads |
+//! | `remedy.rs` | what the host has instead, and what would help |
 //! | `engine.rs` | how that sentence reaches the person under each runtime |
 //! | `repeats.rs` | repeated refusals are written down at most once a minute |
 //! | `sanitize.rs` | the one place where foreign text becomes printable |
@@ -14,6 +15,7 @@ pub mod engine;
 pub mod log;
 pub mod message;
 pub mod record;
+pub mod remedy;
 pub mod repeats;
 pub mod sanitize;
 pub mod system_log;

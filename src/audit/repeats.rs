@@ -20,6 +20,8 @@ const DIRECTORY: &str = "refusals";
 struct State {
     written_at: i64,
     left_out: u64,
+    /// The container whose refusal was written down.
+    container: String,
 }
 
 /// What to do with a refusal.
@@ -27,12 +29,12 @@ struct State {
 pub enum Repeat {
     /// Write it down; so many were left out since the last one.
     Write(u64),
-    /// Leave it out.
-    LeaveOut,
+    /// Leave it out: it is explained by the record of this container.
+    LeaveOut(String),
 }
 
-/// Counts a refusal of `image` with `outcome` at `now` (seconds since 1970).
-pub fn count(cache: &Path, image: &str, outcome: &str, now: i64) -> Repeat {
+/// Counts a refusal of `container`, made from `image`, with `outcome`, at `now` (seconds since 1970).
+pub fn count(cache: &Path, container: &str, image: &str, outcome: &str, now: i64) -> Repeat {
     let directory = cache.join(DIRECTORY);
     if files::own_directory(cache).and_then(|()| files::own_directory(&directory)).is_err() {
         return Repeat::Write(0);
@@ -42,11 +44,15 @@ pub fn count(cache: &Path, image: &str, outcome: &str, now: i64) -> Repeat {
         .ok()
         .and_then(|bytes| serde_json::from_slice(&bytes).ok());
     let (repeat, new) = match old {
-        Some(state) if (0..INTERVAL).contains(&(now - state.written_at)) => {
-            (Repeat::LeaveOut, State { left_out: state.left_out + 1, ..state })
+        Some(state) if (0..INTERVAL).contains(&now.saturating_sub(state.written_at)) => {
+            let left_out = state.left_out.saturating_add(1);
+            (Repeat::LeaveOut(state.container.clone()), State { left_out, ..state })
         }
-        Some(state) => (Repeat::Write(state.left_out), State { written_at: now, left_out: 0 }),
-        None => (Repeat::Write(0), State { written_at: now, left_out: 0 }),
+        old => {
+            let left_out = old.map_or(0, |state| state.left_out);
+            let container = container.to_owned();
+            (Repeat::Write(left_out), State { written_at: now, left_out: 0, container })
+        }
     };
     let written = serde_json::to_vec(&new)
         .map_err(std::io::Error::other)
@@ -67,7 +73,8 @@ mod tests {
         let cache = dir.path().join("cache");
         let mut written = Vec::new();
         for second in (0..3600).step_by(10) {
-            if let Repeat::Write(left_out) = count(&cache, "a", "incompatible", 1000 + second) {
+            if let Repeat::Write(left_out) = count(&cache, "c", "a", "incompatible", 1000 + second)
+            {
                 written.push(left_out);
             }
         }
@@ -79,17 +86,17 @@ mod tests {
     fn images_verdicts_and_clocks_going_back_are_apart() {
         let dir = tempfile::tempdir().unwrap();
         let cache = dir.path().join("cache");
-        assert_eq!(count(&cache, "a", "x", 1000), Repeat::Write(0));
-        assert_eq!(count(&cache, "b", "x", 1000), Repeat::Write(0));
-        assert_eq!(count(&cache, "a", "y", 1000), Repeat::Write(0));
-        assert_eq!(count(&cache, "a", "x", 1001), Repeat::LeaveOut);
-        assert_eq!(count(&cache, "a", "x", 10), Repeat::Write(1));
+        assert_eq!(count(&cache, "c1000", "a", "x", 1000), Repeat::Write(0));
+        assert_eq!(count(&cache, "c1000", "b", "x", 1000), Repeat::Write(0));
+        assert_eq!(count(&cache, "c1000", "a", "y", 1000), Repeat::Write(0));
+        assert_eq!(count(&cache, "c1001", "a", "x", 1001), Repeat::LeaveOut("c1000".to_owned()));
+        assert_eq!(count(&cache, "c10", "a", "x", 10), Repeat::Write(1));
     }
 
     #[test]
     fn without_a_cache_everything_is_written() {
         let path = Path::new("/proc/nonexistent/cache");
-        assert_eq!(count(path, "a", "x", 1), Repeat::Write(0));
-        assert_eq!(count(path, "a", "x", 2), Repeat::Write(0));
+        assert_eq!(count(path, "c", "a", "x", 1), Repeat::Write(0));
+        assert_eq!(count(path, "c", "a", "x", 2), Repeat::Write(0));
     }
 }

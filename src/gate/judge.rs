@@ -162,12 +162,17 @@ fn evaluate(
         sets: evaluation.sets,
     };
     judged.notes.extend(artifact.warnings.iter().cloned());
-    let (verdict, reason) = conclusion(name, &judgement, effective);
+    let (verdict, reason) = conclusion(name, &judgement, effective, host);
     judged.add(verdict, reason);
     judged.judgements.push(judgement);
 }
 
-fn conclusion(name: &str, judgement: &Judgement, effective: &EffectivePolicy) -> (Verdict, String) {
+fn conclusion(
+    name: &str,
+    judgement: &Judgement,
+    effective: &EffectivePolicy,
+    host: &Host,
+) -> (Verdict, String) {
     let verdict = match judgement.verdict {
         SetVerdict::Compatible => Verdict::Compatible,
         SetVerdict::Incompatible => Verdict::Incompatible,
@@ -178,7 +183,7 @@ fn conclusion(name: &str, judgement: &Judgement, effective: &EffectivePolicy) ->
             format!("no compatibility set of {name} has one of the tags {}", tags.join(", "))
         }
         _ if verdict == Verdict::Compatible => format!("{name} is compatible with this host"),
-        _ => message::reason(name, judgement),
+        _ => message::reason(name, judgement, host),
     };
     (verdict, reason)
 }

@@ -77,22 +77,27 @@ pub fn record(
 
 /// Writes the record and, for a refusal, says why. A refusal that repeats within a minute is said but not written.
 pub fn publish(gate: &Gate, mut record: Record, terminal: bool) {
-    let refused = record.decision == Action::Deny;
-    let line = refused.then(|| message::refusal(&record));
-    let repeat = if refused { count(gate, &record) } else { Repeat::Write(0) };
-    if let Repeat::Write(left_out) = repeat {
-        record.repeated = left_out;
+    if record.decision == Action::Allow {
         audit::write(&mut record, &gate.paths);
+        return;
     }
-    if let Some(line) = line {
-        audit::engine::say(&line, terminal);
-    }
+    let line = match count(gate, &record) {
+        Repeat::Write(left_out) => {
+            record.repeated = left_out;
+            let line = message::refusal(&record, &record.container);
+            audit::write(&mut record, &gate.paths);
+            line
+        }
+        Repeat::LeaveOut(recorded) => message::refusal(&record, &recorded),
+    };
+    audit::engine::say(&line, terminal);
 }
 
 fn count(gate: &Gate, record: &Record) -> Repeat {
     let outcome = record.cause.map_or(record.verdict.as_str(), |cause| cause.as_str());
     let image = record.image.as_deref().unwrap_or_default();
-    repeats::count(&gate.paths.cache(), image, outcome, OffsetDateTime::now_utc().unix_timestamp())
+    let now = OffsetDateTime::now_utc().unix_timestamp();
+    repeats::count(&gate.paths.cache(), &record.container, image, outcome, now)
 }
 
 /// A container that is not judged leaves a line in the decision log, so that `why` can say so, and none elsewhere.
