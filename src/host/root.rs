@@ -212,7 +212,8 @@ impl HostRoot {
         let (result, shown) = match &self.view {
             View::Own => (open(path, flags, Mode::empty()), PathBuf::from(path)),
             View::Concatenated(prefix) => {
-                let mapped = concatenated(prefix, path);
+                let mapped = concatenated(prefix, path)
+                    .map_err(|errno| ReadError::new(&join(prefix, path), errno))?;
                 (open(&mapped, flags, Mode::empty()), mapped)
             }
             View::Tree { path: tree, directory } => {
@@ -251,16 +252,24 @@ pub fn into_text(bytes: Vec<u8>) -> String {
 /// Directories that may be read from the process' own view if they are not mounted under the prefix.
 const OWN_VIEW_SERVES: [&str; 2] = ["/proc", super::local::FEATURES_D];
 
-fn concatenated(prefix: &str, path: &str) -> PathBuf {
-    let mapped = |path: &str| PathBuf::from(format!("{prefix}{}", path.trim_start_matches('/')));
+fn join(prefix: &str, path: &str) -> PathBuf {
+    PathBuf::from(format!("{prefix}{}", path.trim_start_matches('/')))
+}
+
+/// Where a file is that the host calls `path`. Links in /etc, /usr, /lib and /boot lead to other parts of the host,
+/// which are mounted elsewhere; those in /sys and /proc stay inside.
+fn concatenated(prefix: &str, path: &str) -> Result<PathBuf, Errno> {
     // What /proc says of this very process is never the host's.
     if path.starts_with("/proc/self/") {
-        return PathBuf::from(path);
+        return Ok(PathBuf::from(path));
     }
     let own = OWN_VIEW_SERVES.iter().find(|directory| path.starts_with(*directory));
-    match own {
-        Some(directory) if !mapped(directory).is_dir() => PathBuf::from(path),
-        _ => mapped(path),
+    if own.is_some_and(|directory| !join(prefix, directory).is_dir()) {
+        return Ok(PathBuf::from(path));
+    }
+    match path.starts_with("/sys/") || path.starts_with("/proc/") {
+        true => Ok(join(prefix, path)),
+        false => resolve(path, |path| join(prefix, path)),
     }
 }
 
@@ -270,12 +279,12 @@ fn open_inside(
     path: &str,
     flags: OFlag,
 ) -> Result<OwnedFd, Errno> {
-    let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
-    let how = OpenHow::new().flags(flags).resolve(resolve);
+    let inside = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+    let how = OpenHow::new().flags(flags).resolve(inside);
     match openat2(directory, path, how) {
         // Kernels before 5.6, and system call filters that do not know openat2.
         Err(Errno::ENOSYS | Errno::EPERM) => {
-            let resolved = resolve_inside(tree, path)?;
+            let resolved = resolve(path, |path| tree.join(path))?;
             open(&resolved, flags | OFlag::O_NOFOLLOW, Mode::empty())
         }
         result => result,
@@ -285,9 +294,9 @@ fn open_inside(
 /// As many symbolic links as the kernel follows in one path.
 const LINKS: usize = 40;
 
-/// Resolves `path` with `tree` as its root directory, without the kernel's help. Good enough for a tree that nobody
-/// changes meanwhile, which a recorded host is.
-fn resolve_inside(tree: &Path, path: &str) -> Result<PathBuf, Errno> {
+/// Resolves the symbolic links in a path of the host, without the kernel's help; `at` says where a path without a
+/// leading slash is. Good enough where nobody changes the links meanwhile.
+fn resolve(path: &str, at: impl Fn(&str) -> PathBuf) -> Result<PathBuf, Errno> {
     let mut pending: Vec<String> = components(path);
     let mut resolved: Vec<String> = Vec::new();
     let mut links = 0;
@@ -296,21 +305,19 @@ fn resolve_inside(tree: &Path, path: &str) -> Result<PathBuf, Errno> {
             resolved.pop();
             continue;
         }
-        let candidate = tree.join(resolved.join("/")).join(&component);
-        let Ok(target) = std::fs::read_link(&candidate) else {
-            resolved.push(component);
-            continue;
-        };
+        resolved.push(component);
+        let Ok(target) = std::fs::read_link(at(&resolved.join("/"))) else { continue };
         links += 1;
         if links > LINKS {
             return Err(Errno::ELOOP);
         }
+        resolved.pop();
         if target.is_absolute() {
             resolved.clear();
         }
         pending.extend(components(&target.to_string_lossy()));
     }
-    Ok(tree.join(resolved.join("/")))
+    Ok(at(&resolved.join("/")))
 }
 
 /// The components of a path, last one first.
@@ -342,13 +349,13 @@ mod tests {
         symlink("loop", at("sys/loop")).unwrap();
         for path in ["/sys/absolute/value", "/sys/climbing/value", "/sys/real/value"] {
             assert_eq!(root.read_trimmed(path).unwrap(), "1", "{path}");
-            let resolved = resolve_inside(directory.path(), path).unwrap();
+            let resolved = resolve(path, at).unwrap();
             assert_eq!(resolved, at("sys/real/value"), "{path}");
         }
         assert!(root.read("/sys/outside").unwrap_err().is_missing());
-        assert!(!resolve_inside(directory.path(), "/sys/outside").unwrap().exists());
+        assert!(!resolve("/sys/outside", at).unwrap().exists());
         assert!(matches!(root.read("/sys/loop"), Err(ReadError::Unreadable { .. })));
-        assert_eq!(resolve_inside(directory.path(), "/sys/loop"), Err(Errno::ELOOP));
+        assert_eq!(resolve("/sys/loop", at), Err(Errno::ELOOP));
     }
 
     #[test]
@@ -376,6 +383,23 @@ mod tests {
         let own = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
         assert_eq!(root.read_text("/proc/sys/kernel/osrelease").unwrap(), own);
         assert!(HostRoot::from_prefix(&format!("{prefix}typo-")).unwrap_err().is_missing());
+    }
+
+    #[test]
+    fn a_link_of_the_host_leads_to_another_part_of_the_host() {
+        let (directory, _) = tree();
+        let at = |path: &str| directory.path().join(path);
+        for part in ["host-etc", "host-usr/lib", "host-lib/modules/6.1"] {
+            std::fs::create_dir_all(at(part)).unwrap();
+        }
+        std::fs::write(at("host-usr/lib/os-release"), "ID=host").unwrap();
+        symlink("../usr/lib/os-release", at("host-etc/os-release")).unwrap();
+        symlink("/usr/lib", at("host-lib/modules/6.1/build")).unwrap();
+        symlink("/etc/loop", at("host-etc/loop")).unwrap();
+        let root = HostRoot::from_prefix(at("host-").to_str().unwrap()).unwrap();
+        assert_eq!(root.read_text("/etc/os-release").unwrap(), "ID=host");
+        assert_eq!(root.read_text("/lib/modules/6.1/build/os-release").unwrap(), "ID=host");
+        assert!(matches!(root.read("/etc/loop"), Err(ReadError::Unreadable { .. })));
     }
 
     #[test]
