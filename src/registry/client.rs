@@ -284,9 +284,20 @@ impl<'a> Client<'a> {
             limit: call.limit,
         };
         let sender = if own { self.own_sender()? } else { self.other_sender()? };
-        sender
+        let mut answer = sender
             .send(&outgoing, self.deadline)
-            .map_err(|error| failure::no_answer(&url.authority, call.what, error))
+            .map_err(|error| failure::no_answer(&url.authority, call.what, error))?;
+        self.forget_secrets(&mut answer, outgoing.authorization);
+        Ok(answer)
+    }
+
+    /// Keeps what was shown to a server out of everything that is made of its answer.
+    pub(super) fn forget_secrets(&self, answer: &mut Answer, shown: Option<&HeaderValue>) {
+        let shown = shown.and_then(|value| value.to_str().ok());
+        let token = shown.map(|value| value.split_once(' ').map_or(value, |(_, token)| token));
+        let configured = self.endpoint.credentials.as_ref().map(|credentials| credentials.secret());
+        let secrets: Vec<&str> = token.into_iter().chain(configured).collect();
+        answer.forget(&secrets);
     }
 
     fn own_sender(&self) -> Result<&Sender, Unavailable> {

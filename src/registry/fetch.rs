@@ -10,9 +10,11 @@ use crate::deadline::Deadline;
 use crate::limits;
 use crate::oci::{Digest, Document};
 use crate::spec;
-use crate::worker::protocol::{FetchOutcome, FetchRequest, FoundArtifact, Unavailable};
+use crate::worker::protocol::{
+    FetchOutcome, FetchRequest, FoundArtifact, Unavailable, UnavailableKind,
+};
 
-use super::access::Access;
+use super::access::{Access, Endpoint};
 use super::client::Client;
 use super::failure;
 
@@ -27,8 +29,16 @@ pub fn fetch(request: &FetchRequest, access: &Access) -> FetchOutcome {
 
 /// The same with a deadline that is already running.
 pub fn fetch_until(subjects: &[Digest], access: &Access, deadline: Deadline) -> FetchOutcome {
-    let endpoints: Vec<_> =
-        access.endpoints.iter().filter(|e| e.by.digest && e.referrers).collect();
+    // The registry itself is asked even where containerd's file denies it the capability: there is nobody else.
+    let usable = |e: &&Endpoint| e.by.digest && (e.referrers || !e.mirror);
+    let endpoints: Vec<&Endpoint> = access.endpoints.iter().filter(usable).collect();
+    if endpoints.is_empty() {
+        let detail = format!(
+            "this node's configuration leaves no server to ask what is attached to images of {}",
+            access.repository
+        );
+        return FetchOutcome::Unavailable(failure::unavailable(UnavailableKind::Blocked, detail));
+    }
     let clients: Vec<Client<'_>> = endpoints
         .iter()
         .enumerate()
@@ -49,31 +59,27 @@ pub(super) fn share(deadline: Deadline, others: usize) -> Deadline {
     if parts == 1 { deadline } else { Deadline::after(deadline.remaining() / parts) }
 }
 
-/// Asks one server after the other; the last one's word counts where none has found anything.
+/// Asks one server after the other. Where none has anything the registry's own word counts, and where there are
+/// only mirrors that of all of them.
 fn of_subject(subject: &Digest, clients: &[Client<'_>]) -> FetchOutcome {
     let mut failures: Vec<Unavailable> = Vec::new();
-    let mut last = FetchOutcome::None;
     for client in clients {
-        last = match from_server(subject, client) {
+        match from_server(subject, client) {
             Ok(Some(outcome)) => return outcome,
-            Ok(None) => FetchOutcome::None,
-            Err(failure) => {
-                failures.push(failure.clone());
-                FetchOutcome::Unavailable(failure)
-            }
-        };
-    }
-    match last {
-        FetchOutcome::Unavailable(failure) => {
-            FetchOutcome::Unavailable(with_others(failure, &failures))
+            Ok(None) if !client.endpoint().mirror => return FetchOutcome::None,
+            Ok(None) => {}
+            Err(failure) => failures.push(failure),
         }
-        other => other,
+    }
+    match failures.pop() {
+        None => FetchOutcome::None,
+        Some(last) => FetchOutcome::Unavailable(with_others(last, &failures)),
     }
 }
 
-/// The registry's own failure, and after it those of its mirrors.
-fn with_others(mut failure: Unavailable, all: &[Unavailable]) -> Unavailable {
-    for other in all.iter().rev().skip(1).take(4) {
+/// The last failure, and after it those of the servers asked before.
+fn with_others(mut failure: Unavailable, before: &[Unavailable]) -> Unavailable {
+    for other in before.iter().rev().take(4) {
         failure.detail.push_str("; before that, ");
         failure.detail.push_str(&other.detail);
     }

@@ -78,24 +78,30 @@ impl Client<'_> {
         self.stored(&what, answer, found).map(Some)
     }
 
-    /// The raw answer for a manifest: 200, or `None` for 404.
+    /// The raw answer for a manifest, `None` for 404.
     pub(super) fn manifest_answer(
         &self,
         what: &str,
         reference: &str,
     ) -> Result<Option<Answer>, Unavailable> {
+        let answer = self.manifest_or_404(what, reference)?;
+        Ok(Some(answer).filter(|answer| answer.status == 200))
+    }
+
+    /// The raw answer for a manifest: 200 or 404.
+    pub(super) fn manifest_or_404(
+        &self,
+        what: &str,
+        reference: &str,
+    ) -> Result<Answer, Unavailable> {
         let below = format!("manifests/{reference}");
         let accept = ACCEPT.join(", ");
         let mut call = Call::get(what, &below, limits::MANIFEST_BYTES);
         call.headers.push(("accept", &accept));
         let answer = self.expect(&call, &[200, 404])?;
-        if answer.status == 404 {
-            if failure::error_code(&answer).as_deref() == Some("NAME_UNKNOWN") {
-                return Err(self.name_unknown(what));
-            }
-            return Ok(None);
-        }
-        Ok(Some(answer))
+        let unknown =
+            answer.status == 404 && failure::error_code(&answer).as_deref() == Some("NAME_UNKNOWN");
+        if unknown { Err(self.name_unknown(what)) } else { Ok(answer) }
     }
 
     /// A repository that is not there may be one that is hidden from us: that is not "nothing attached".

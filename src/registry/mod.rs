@@ -22,6 +22,7 @@ mod auth;
 mod certificates;
 mod challenge;
 pub mod client;
+mod credential_helper;
 pub mod failure;
 pub mod fetch;
 mod hosts_toml;

@@ -43,6 +43,14 @@ enum Api {
     Absent { name_unknown: bool },
 }
 
+/// What the tag said.
+enum Tagged {
+    /// A list, perhaps empty.
+    Listed(Vec<Descriptor>),
+    /// There is no such tag; `known` if the answer shows that the repository is there all the same.
+    NoTag { known: bool },
+}
+
 impl Client<'_> {
     /// The image compatibility artifacts attached to `subject`, by every way there is to find them.
     pub fn referrers(&self, subject: &Digest) -> Result<Referrers, Unavailable> {
@@ -54,9 +62,11 @@ impl Client<'_> {
             Api::Absent { name_unknown } => (false, name_unknown),
         };
         match self.tag_list(subject)? {
-            Some(artifacts) => Ok(Referrers { artifacts, api }),
-            None if name_unknown => Err(self.name_unknown(&what(subject))),
-            None => Ok(Referrers { artifacts: Vec::new(), api }),
+            Tagged::Listed(artifacts) => Ok(Referrers { artifacts, api }),
+            Tagged::NoTag { known: false } if name_unknown => {
+                Err(self.name_unknown(&what(subject)))
+            }
+            Tagged::NoTag { .. } => Ok(Referrers { artifacts: Vec::new(), api }),
         }
     }
 
@@ -80,18 +90,19 @@ impl Client<'_> {
             return Ok(absent);
         }
         let mut entries = Vec::new();
-        for _ in 0..limits::REFERRERS_PAGES {
+        for page in 1.. {
             self.page(&call, &answer, &mut entries)?;
-            let Some(next) = self.next_page(&answer, &what)? else {
-                return self.ours(entries, &what).map(Api::Listed);
-            };
+            let Some(next) = self.next_page(&answer, &what)? else { break };
+            if page == limits::REFERRERS_PAGES {
+                let problem = format!("lists it on more than {page} pages");
+                return Err(failure::senseless(self.host(), &what, problem));
+            }
             let target = Target::Address(&next);
             let headers = call.headers.clone();
             let page = Call { target, headers, ..Call::get(&what, "", limits::MANIFEST_BYTES) };
             answer = self.call(&Call { redirects: Redirects::SameOrigin, ..page })?;
         }
-        let problem = format!("lists them on more than {} pages", limits::REFERRERS_PAGES);
-        Err(failure::senseless(self.host(), &what, problem))
+        self.ours(entries, &what).map(Api::Listed)
     }
 
     /// Adds one page's entries.
@@ -134,12 +145,16 @@ impl Client<'_> {
         Err(failure::senseless(self.host(), what, problem))
     }
 
-    fn tag_list(&self, subject: &Digest) -> Result<Option<Vec<Descriptor>>, Unavailable> {
+    fn tag_list(&self, subject: &Digest) -> Result<Tagged, Unavailable> {
         let tag = fallback_tag(subject);
         let what = format!("the tag {tag} (the list of what is attached)");
-        let Some(answer) = self.manifest_answer(&what, &tag)? else { return Ok(None) };
+        let answer = self.manifest_or_404(&what, &tag)?;
+        if answer.status == 404 {
+            let code = failure::error_code(&answer);
+            return Ok(Tagged::NoTag { known: code.as_deref() == Some("MANIFEST_UNKNOWN") });
+        }
         if Digest::of(&answer.body) == *subject {
-            return Ok(None);
+            return Ok(Tagged::NoTag { known: true });
         }
         if answer.media_type() == "text/html" {
             return Err(failure::senseless(self.host(), &what, "answered with a web page"));
@@ -155,7 +170,7 @@ impl Client<'_> {
         }
         let entries = members.manifests.unwrap_or_default();
         self.bounded(entries.len(), &what)?;
-        self.ours(entries, &what).map(Some)
+        self.ours(entries, &what).map(Tagged::Listed)
     }
 
     /// Of a list's entries those that are image compatibility artifacts.

@@ -41,3 +41,13 @@ pub enum Credentials {
     /// A ready bearer token (`registrytoken` in Docker's words).
     Bearer(Secret),
 }
+
+impl Credentials {
+    /// The secret part.
+    pub fn secret(&self) -> &str {
+        match self {
+            Credentials::Basic { password, .. } => password.expose(),
+            Credentials::Identity(token) | Credentials::Bearer(token) => token.expose(),
+        }
+    }
+}

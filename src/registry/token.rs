@@ -160,10 +160,11 @@ fn post(
 /// No redirect is followed here: it would carry the password, or come back with a stranger's token.
 fn send(client: &Client<'_>, outgoing: &Outgoing<'_>) -> Result<Answer, Unavailable> {
     let host = &outgoing.url.authority;
-    let answer = client
+    let mut answer = client
         .sender_for(outgoing.url)?
         .send(outgoing, client.deadline())
         .map_err(|error| failure::no_answer(host, WHAT, error))?;
+    client.forget_secrets(&mut answer, outgoing.authorization);
     if answer.too_large {
         return Err(failure::senseless(host, WHAT, "gave an answer without end"));
     }

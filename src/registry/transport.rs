@@ -17,6 +17,7 @@ use ureq::unversioned::transport::{
 };
 
 use crate::deadline::Deadline;
+use crate::limits;
 
 use super::tls::TlsSettings;
 use super::url::Url;
@@ -33,7 +34,7 @@ pub struct Outgoing<'a> {
     pub authorization: Option<&'a HeaderValue>,
     /// The body, for methods that have one.
     pub body: Option<&'a [u8]>,
-    /// Bytes of the answer's body that are read at most.
+    /// Bytes of the answer's body that are read at most, if it is a success; of an error less is read.
     pub limit: u64,
 }
 
@@ -57,11 +58,44 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// Blots our own secrets out of what a server sends back: its words end up in messages and logs. Content that
+    /// held one no longer has its digest, and is refused for that.
+    pub fn forget(&mut self, secrets: &[&str]) {
+        for secret in secrets.iter().filter(|secret| secret.len() >= SHORTEST_SECRET) {
+            blot(&mut self.body, secret.as_bytes());
+            for value in self.headers.values_mut() {
+                let mut bytes = value.as_bytes().to_vec();
+                if blot(&mut bytes, secret.as_bytes())
+                    && let Ok(blotted) = HeaderValue::from_bytes(&bytes)
+                {
+                    *value = blotted;
+                }
+            }
+        }
+    }
+
     /// The media type without parameters, in lower case.
     pub fn media_type(&self) -> String {
         let value = self.header("content-type").unwrap_or_default();
         value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
     }
+}
+
+/// Shorter secrets cannot be told from ordinary text.
+const SHORTEST_SECRET: usize = 4;
+
+/// Overwrites every occurrence; true if there was one.
+fn blot(text: &mut [u8], secret: &[u8]) -> bool {
+    let mut at = 0_usize;
+    let mut found = false;
+    while let Some(window) = text.get_mut(at..at.saturating_add(secret.len())) {
+        if window == secret {
+            window.fill(b'*');
+            found = true;
+        }
+        at += 1;
+    }
+    found
 }
 
 /// Sends requests over connections of one kind.
@@ -114,7 +148,10 @@ impl Sender {
         };
         let (parts, body) = response.into_parts();
         let mut bytes = Vec::new();
-        let limit = outgoing.limit;
+        let limit = match parts.status.is_success() {
+            true => outgoing.limit,
+            false => limits::ERROR_BODY_BYTES,
+        };
         body.into_reader().take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
         let too_large = bytes.len() as u64 > limit;
         bytes.truncate(usize::try_from(limit).unwrap_or(usize::MAX));

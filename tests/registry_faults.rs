@@ -1,0 +1,760 @@
+//! Registries that misbehave: each fault is a case, and each must end as what it is, within the deadline, never as
+//! "nothing is attached".
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "support/faulty_server.rs"]
+mod faulty_server;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use faulty_server::{Asked, Reply, Server, answer, with_header};
+use imgcompat::oci::{Digest, Repository, media_type};
+use imgcompat::registry::access::{Access, Options};
+use imgcompat::registry::fetch::fetch;
+use imgcompat::registry::node_files::NodeFiles;
+use imgcompat::registry::secret::{Credentials, Secret};
+use imgcompat::worker::protocol::{FetchOutcome, FetchRequest, UnavailableKind};
+
+/// The secret that must never appear anywhere but in `Authorization` to the right server.
+const CANARY: &str = "hunter2-canary";
+const SPECIFICATION: &str = "version: v1alpha1\ncompatibilities:\n- rules: []\n";
+
+/// A registry's content: one image with one artifact.
+#[derive(Clone)]
+struct Content {
+    subject: Digest,
+    manifest: String,
+    specification: String,
+}
+
+impl Content {
+    fn good() -> Self {
+        Content::with(&Digest::of(b"image"), SPECIFICATION, |manifest| manifest)
+    }
+
+    /// An artifact whose manifest is changed before its digest is taken: a lie that is told consistently.
+    fn with(subject: &Digest, specification: &str, change: impl Fn(String) -> String) -> Self {
+        let layer = Digest::of(specification.as_bytes());
+        let manifest = format!(
+            r#"{{"schemaVersion":2,"mediaType":"{}","artifactType":"{}","config":{{"mediaType":"{}","digest":"{}","size":2}},"layers":[{{"mediaType":"{}","digest":"{layer}","size":{}}}],"subject":{{"mediaType":"{}","digest":"{subject}","size":5}}}}"#,
+            media_type::IMAGE_MANIFEST,
+            media_type::ARTIFACT_TYPE,
+            media_type::EMPTY,
+            Digest::of(b"{}"),
+            media_type::SPECIFICATION,
+            specification.len(),
+            media_type::IMAGE_MANIFEST
+        );
+        Content {
+            subject: subject.clone(),
+            manifest: change(manifest),
+            specification: specification.to_owned(),
+        }
+    }
+
+    fn digest(&self) -> Digest {
+        Digest::of(self.manifest.as_bytes())
+    }
+
+    fn entry(&self) -> String {
+        self.entry_typed(&format!(r#""artifactType":"{}","#, media_type::ARTIFACT_TYPE))
+    }
+
+    fn entry_typed(&self, typed: &str) -> String {
+        format!(
+            r#"{{{typed}"mediaType":"{}","digest":"{}","size":{}}}"#,
+            media_type::IMAGE_MANIFEST,
+            self.digest(),
+            self.manifest.len()
+        )
+    }
+
+    fn reply(&self, asked: &Asked) -> Reply {
+        let path = asked.target.split('?').next().unwrap();
+        let layer = Digest::of(self.specification.as_bytes());
+        if path == format!("/v2/a/referrers/{}", self.subject) {
+            list(&[self.entry()])
+        } else if path == format!("/v2/a/manifests/{}", self.digest()) {
+            answer(200, media_type::IMAGE_MANIFEST, self.manifest.clone())
+        } else if path == format!("/v2/a/blobs/{layer}") {
+            answer(200, "application/octet-stream", self.specification.clone())
+        } else {
+            not_found("MANIFEST_UNKNOWN")
+        }
+    }
+}
+
+fn list(entries: &[String]) -> Reply {
+    let entries = entries.join(",");
+    let body = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{}","manifests":[{entries}]}}"#,
+        media_type::IMAGE_INDEX
+    );
+    answer(200, media_type::IMAGE_INDEX, body)
+}
+
+fn error(status: u16, code: &str) -> Reply {
+    let body = format!(r#"{{"errors":[{{"code":"{code}","message":"because"}}]}}"#);
+    answer(status, "application/json", body)
+}
+
+fn not_found(code: &str) -> Reply {
+    error(404, code)
+}
+
+fn redirect(status: u16, to: &str) -> Reply {
+    Reply::Answer(status, vec![("Location".to_owned(), to.to_owned())], vec![])
+}
+
+const REFERRERS: &str = "/referrers/";
+const MANIFEST: &str = "/manifests/sha256:";
+const BLOB: &str = "/blobs/";
+const TAG: &str = "/manifests/sha256-";
+
+/// A good registry that answers requests for some part as a case says.
+fn except(part: &'static str, reply: Reply) -> Server {
+    let content = Content::good();
+    Server::start(
+        move |asked| {
+            if asked.target.contains(part) { reply.clone() } else { content.reply(asked) }
+        },
+    )
+}
+
+fn of(content: Content) -> Server {
+    Server::start(move |asked| content.reply(asked))
+}
+
+fn options() -> Options {
+    let files = NodeFiles::of_root(Path::new("/nonexistent"));
+    Options { files, plain_http: true, ..Options::default() }
+}
+
+fn secret_options() -> Options {
+    let password = Secret::new(CANARY.to_owned());
+    let credentials = Some(Credentials::Basic { username: "user".to_owned(), password });
+    Options { credentials, ..options() }
+}
+
+fn ask_with(authority: &str, options: &Options, milliseconds: u64) -> FetchOutcome {
+    let repository = Repository { registry: authority.to_owned(), path: "a".to_owned() };
+    let subjects = vec![Digest::of(b"image")];
+    let access = match Access::for_repository(&repository, options) {
+        Ok(access) => access,
+        Err(unavailable) => return FetchOutcome::Unavailable(unavailable),
+    };
+    fetch(&FetchRequest { repository, subjects, deadline_ms: milliseconds }, &access)
+}
+
+fn ask(server: &Server) -> FetchOutcome {
+    ask_with(&server.authority, &options(), 5_000)
+}
+
+#[track_caller]
+fn must_fail(case: &str, outcome: FetchOutcome, kind: UnavailableKind, says: &str) {
+    match outcome {
+        FetchOutcome::Unavailable(unavailable) => {
+            assert_eq!(unavailable.kind, kind, "{case}: {unavailable}");
+            assert!(unavailable.detail.contains(says), "{case}: {unavailable}");
+            assert!(
+                unavailable.detail.contains("127.0.0.1"),
+                "{case} names no host: {unavailable}"
+            );
+        }
+        other => panic!("{case}: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn must_be_found(case: &str, outcome: FetchOutcome) {
+    match outcome {
+        FetchOutcome::Found(found) => {
+            assert_eq!(found.specification, SPECIFICATION.as_bytes(), "{case}");
+        }
+        other => panic!("{case}: {other:?}"),
+    }
+}
+
+#[test]
+fn a_good_registry_is_believed_and_asked_three_times_on_one_connection() {
+    let server = of(Content::good());
+    must_be_found("good", ask(&server));
+    let asked = server.asked();
+    assert_eq!(asked.len(), 3, "{asked:?}");
+    assert!(asked.iter().all(|a| a.method == "GET" && a.header("authorization").is_none()));
+    assert!(asked.iter().all(|a| a.header("accept-encoding") == Some("identity")), "{asked:?}");
+    assert!(
+        asked[0].target.contains("artifactType=application%2Fvnd.nfd.image-compatibility.v1alpha1")
+    );
+}
+
+#[test]
+fn a_status_that_is_not_an_answer_is_never_nothing_attached() {
+    use UnavailableKind::{Denied, RateLimited, Server as Broken};
+    for part in [REFERRERS, MANIFEST, BLOB] {
+        for (status, kind) in [
+            (401, Denied),
+            (403, Denied),
+            (429, RateLimited),
+            (500, Broken),
+            (502, Broken),
+            (503, Broken),
+        ] {
+            let case = format!("{status} for {part}");
+            let outcome = ask(&except(part, error(status, "CODE")));
+            must_fail(&case, outcome, kind, &format!("HTTP {status} (CODE: because)"));
+        }
+    }
+}
+
+#[test]
+fn without_the_api_a_refused_tag_is_no_empty_list() {
+    use UnavailableKind::{Denied, RateLimited, Server as Broken};
+    let cases = [
+        (401, Denied),
+        (403, Denied),
+        (429, RateLimited),
+        (400, Broken),
+        (405, Broken),
+        (500, Broken),
+        (503, Broken),
+    ];
+    for (status, kind) in cases {
+        let server = Server::start(move |asked| {
+            if asked.target.contains(TAG) { error(status, "CODE") } else { error(404, "PAGE") }
+        });
+        must_fail(&format!("tag {status}"), ask(&server), kind, &format!("HTTP {status}"));
+    }
+}
+
+#[test]
+fn retry_after_is_handed_on() {
+    let reply = with_header(error(429, "TOOMANYREQUESTS"), "Retry-After", "17");
+    match ask(&except(REFERRERS, reply)) {
+        FetchOutcome::Unavailable(unavailable) => assert_eq!(unavailable.retry_after, Some(17)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_absent_api_means_the_tag_is_read() {
+    let web_page = answer(200, "text/html", "<html>log in</html>");
+    let empty = list(&[]);
+    let null = answer(200, media_type::IMAGE_INDEX, r#"{"schemaVersion":2,"manifests":null}"#);
+    let other_host = redirect(303, "http://127.0.0.2:9/a");
+    let absences = [
+        ("404", not_found("NOT_FOUND")),
+        ("404 without a body", Reply::Answer(404, vec![], vec![])),
+        ("404 NAME_UNKNOWN", not_found("NAME_UNKNOWN")),
+        ("400", error(400, "UNSUPPORTED")),
+        ("405", error(405, "UNSUPPORTED")),
+        ("501", error(501, "UNSUPPORTED")),
+        ("a web page", web_page),
+        ("another media type", answer(200, "application/json", "{}")),
+        ("303 to another host (GHCR)", other_host),
+        ("an empty list", empty),
+        ("manifests: null", null),
+    ];
+    for (case, absence) in absences {
+        let content = Content::good();
+        let reply = absence.clone();
+        let server = Server::start(move |asked| {
+            let is = |part: &str| asked.target.contains(part);
+            if is(REFERRERS) {
+                reply.clone()
+            } else if is(TAG) {
+                list(&[content.entry()])
+            } else {
+                content.reply(asked)
+            }
+        });
+        must_be_found(case, ask(&server));
+        let server = except(REFERRERS, absence);
+        match (case, ask(&server)) {
+            // The tag's own "no such manifest" shows that the repository is known.
+            (_, FetchOutcome::None) => {}
+            (case, other) => panic!("{case}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_unknown_repository_is_not_nothing_attached() {
+    let server = Server::start(|_| not_found("NAME_UNKNOWN"));
+    must_fail("unknown", ask(&server), UnavailableKind::Denied, "does not know the repository a");
+}
+
+#[test]
+fn gitlabs_tag_that_is_the_subject_itself_is_no_list() {
+    let image = r#"{"schemaVersion":2,"manifests":[]}"#;
+    let subject = Digest::of(image.as_bytes());
+    let server = Server::start(move |asked| {
+        if asked.target.contains("/manifests/") {
+            answer(200, media_type::IMAGE_INDEX, image)
+        } else {
+            Reply::Answer(404, vec![], vec![])
+        }
+    });
+    let repository = Repository { registry: server.authority.clone(), path: "a".to_owned() };
+    let access = Access::for_repository(&repository, &options()).unwrap();
+    let request = FetchRequest { repository, subjects: vec![subject], deadline_ms: 5_000 };
+    assert_eq!(fetch(&request, &access), FetchOutcome::None);
+}
+
+#[test]
+fn lists_are_filtered_here_and_entries_without_a_type_are_opened() {
+    let content = Content::good();
+    let other = format!(
+        r#"{{"artifactType":"application/spdx+json","mediaType":"{}","digest":"sha512:{}","size":9}}"#,
+        media_type::IMAGE_MANIFEST,
+        "a".repeat(128)
+    );
+    let typed = list(&[other.clone(), content.entry()]);
+    must_be_found("filter not applied", ask(&except(REFERRERS, typed)));
+    let untyped = list(&[other.clone(), content.entry_typed("")]);
+    must_be_found("no type", ask(&except(REFERRERS, untyped)));
+    let null = list(&[content.entry_typed(r#""artifactType":null,"annotations":null,"#)]);
+    must_be_found("null type", ask(&except(REFERRERS, null)));
+    assert_eq!(ask(&except(REFERRERS, list(&[other]))), FetchOutcome::None);
+    let unreadable = list(&[r#"{"mediaType":"x","digest":"md5:1","size":1}"#.to_owned()]);
+    must_fail(
+        "entry",
+        ask(&except(REFERRERS, unreadable)),
+        UnavailableKind::Unverifiable,
+        "an entry cannot be read",
+    );
+    let many: Vec<String> = (0..33).map(|_| content.entry_typed("")).collect();
+    must_fail(
+        "many",
+        ask(&except(REFERRERS, list(&many))),
+        UnavailableKind::Server,
+        "33 entries without a type",
+    );
+}
+
+#[test]
+fn pages_are_followed_within_the_server_and_within_bounds() {
+    let content = Content::good();
+    let server = Server::start(move |asked| match asked.target.as_str() {
+        target if target.ends_with("?page=2") => list(&[content.entry()]),
+        target if target.contains(REFERRERS) => {
+            with_header(list(&[]), "Link", r#"<?page=2>; rel="next""#)
+        }
+        _ => content.reply(asked),
+    });
+    must_be_found("second page", ask(&server));
+
+    let endless = with_header(list(&[]), "Link", r#"</v2/a/referrers/x>; rel="next""#);
+    let server = except(REFERRERS, endless);
+    must_fail("endless", ask(&server), UnavailableKind::Server, "more than 20 pages");
+    assert_eq!(server.asked().len(), 20);
+
+    let elsewhere = with_header(list(&[]), "Link", r#"<http://127.0.0.2:9/x>; rel="next""#);
+    let outcome = ask(&except(REFERRERS, elsewhere));
+    must_fail("elsewhere", outcome, UnavailableKind::Server, "on another server");
+
+    let second_fails = with_header(list(&[]), "Link", r#"</v2/a/second>; rel="next""#);
+    let content = Content::good();
+    let server = Server::start(move |asked| match asked.target.as_str() {
+        "/v2/a/second" => not_found("X"),
+        target if target.contains(REFERRERS) => second_fails.clone(),
+        _ => content.reply(asked),
+    });
+    must_fail("second page 404", ask(&server), UnavailableKind::Server, "HTTP 404");
+
+    let many: Vec<String> = (0..1001).map(|_| Content::good().entry()).collect();
+    let outcome = ask(&except(REFERRERS, list(&many)));
+    must_fail("many", outcome, UnavailableKind::Server, "more than 1000");
+}
+
+#[test]
+fn what_does_not_verify_is_refused_with_its_reason() {
+    use UnavailableKind::Unverifiable;
+    let good = Content::good();
+    let change = |from: &str, to: &str| {
+        let (from, to) = (from.to_owned(), to.to_owned());
+        of(Content::with(&Digest::of(b"image"), SPECIFICATION, move |m| {
+            let changed = m.replace(&from, &to);
+            assert_ne!(changed, m, "{from}");
+            changed
+        }))
+    };
+    let layers = |text: &str| {
+        let end = format!(r#""size":{}}}],"subject""#, SPECIFICATION.len());
+        let text = text.to_owned();
+        of(Content::with(&Digest::of(b"image"), SPECIFICATION, move |m| {
+            let start = m.find(r#""layers":["#).unwrap() + 10;
+            let stop = m.find(&end).unwrap() + end.len() - 11;
+            format!("{}{}{}", &m[..start], text.replace("LAYER", &m[start..stop]), &m[stop..])
+        }))
+    };
+    let html = answer(200, "text/html", "<html>");
+    let cases: Vec<(&str, Server, &str)> = vec![
+        (
+            "other manifest",
+            except(MANIFEST, answer(200, media_type::IMAGE_MANIFEST, "{}")),
+            "its content has the digest",
+        ),
+        ("web page for the manifest", except(MANIFEST, html.clone()), "its content has the digest"),
+        (
+            "other blob",
+            except(BLOB, answer(200, "x/y", SPECIFICATION.replace('1', "2"))),
+            "its content has the digest",
+        ),
+        ("shorter blob", except(BLOB, answer(200, "x/y", "v")), "its descriptor says"),
+        (
+            "longer blob",
+            except(BLOB, answer(200, "x/y", format!("{SPECIFICATION} "))),
+            "it is larger than",
+        ),
+        (
+            "gzip",
+            except(BLOB, with_header(answer(200, "x/y", "v"), "Content-Encoding", "gzip")),
+            "it is encoded as `gzip`",
+        ),
+        (
+            "lying media type",
+            except(MANIFEST, answer(200, media_type::IMAGE_INDEX, good.manifest.clone())),
+            "it is sent as",
+        ),
+        (
+            "other subject",
+            change(Digest::of(b"image").hex(), Digest::of(b"other").hex()),
+            "its subject is",
+        ),
+        ("no subject", change(r#""subject""#, r#""object""#), "it names no subject"),
+        ("other type", change(media_type::ARTIFACT_TYPE, "a/b"), "its artifactType is `a/b`"),
+        (
+            "layer type",
+            change(media_type::SPECIFICATION, "text/plain"),
+            "has the media type `text/plain`",
+        ),
+        ("two layers", layers("LAYER,LAYER"), "it has 2 layers"),
+        ("no layer", layers(""), "it has 0 layers"),
+        (
+            "both kinds",
+            change(r#""schemaVersion":2"#, r#""schemaVersion":2,"manifests":[]"#),
+            "a manifest and an index at once",
+        ),
+        (
+            "listed size",
+            except(
+                REFERRERS,
+                list(&[good
+                    .entry()
+                    .replace(&format!(r#""size":{}"#, good.manifest.len()), r#""size":1"#)]),
+            ),
+            "its descriptor says 1",
+        ),
+        (
+            "list is no JSON",
+            except(REFERRERS, answer(200, media_type::IMAGE_INDEX, "<")),
+            "cannot be trusted",
+        ),
+    ];
+    for (case, server, says) in cases {
+        must_fail(case, ask(&server), Unverifiable, says);
+    }
+}
+
+#[test]
+fn a_listed_artifact_that_is_gone_is_a_failure() {
+    let outcome = ask(&except(MANIFEST, not_found("MANIFEST_UNKNOWN")));
+    must_fail("gone", outcome, UnavailableKind::Server, "does not have it");
+    let outcome = ask(&except(BLOB, not_found("BLOB_UNKNOWN")));
+    must_fail("blob gone", outcome, UnavailableKind::Server, "HTTP 404");
+}
+
+#[test]
+fn a_specification_that_is_none_is_invalid_and_says_where() {
+    for (text, says) in
+        [("version: v1alpha1\ncompatibilities:\n- rules: []\nnonsense: 1\n", "line 4"), ("", "")]
+    {
+        let server = of(Content::with(&Digest::of(b"image"), text, |m| m));
+        match ask(&server) {
+            FetchOutcome::Invalid { problem, .. } => assert!(problem.contains(says), "{problem}"),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+    let size = format!(r#""size":{}}}],"#, SPECIFICATION.len());
+    let server = of(Content::with(&Digest::of(b"image"), SPECIFICATION, move |m| {
+        m.replace(&size, r#""size":1048577}],"#)
+    }));
+    match ask(&server) {
+        FetchOutcome::Invalid { problem, .. } => {
+            assert!(problem.contains("at most 1048576"), "{problem}")
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn bodies_are_read_within_their_limits_and_cut_ones_are_noticed() {
+    use UnavailableKind::Connection;
+    for part in [REFERRERS, MANIFEST, BLOB] {
+        must_be_bounded(part, Reply::Endless);
+        must_be_bounded(part, Reply::Huge(100 << 30));
+    }
+    let cut = Reply::Truncated(SPECIFICATION.len() as u64, b"version".to_vec());
+    must_fail("cut blob", ask(&except(BLOB, cut)), Connection, "before the answer was whole");
+    let manifest = Content::good().manifest;
+    let cut = Reply::Truncated(manifest.len() as u64, manifest.as_bytes()[..9].to_vec());
+    must_fail(
+        "cut manifest",
+        ask(&except(MANIFEST, cut)),
+        Connection,
+        "before the answer was whole",
+    );
+}
+
+fn must_be_bounded(part: &'static str, reply: Reply) {
+    let start = Instant::now();
+    let outcome = ask_with(&except(part, reply.clone()).authority, &options(), 10_000);
+    // A list without a media type is no list; then the tag is asked, and has nothing.
+    if part == REFERRERS {
+        assert_eq!(outcome, FetchOutcome::None, "{part} {reply:?}");
+    } else {
+        must_fail(part, outcome, UnavailableKind::Unverifiable, "it is larger than");
+    }
+    assert!(start.elapsed() < Duration::from_secs(9), "{part} {reply:?}");
+}
+
+#[test]
+fn the_deadline_holds_whatever_the_server_does() {
+    let slow = Reply::Drip(Content::good().manifest.into_bytes(), Duration::from_millis(200));
+    for part in [REFERRERS, MANIFEST, BLOB] {
+        for reply in [Reply::Silence, slow.clone()] {
+            let server = except(part, reply.clone());
+            let start = Instant::now();
+            let outcome = ask_with(&server.authority, &options(), 700);
+            must_fail(
+                &format!("{part} {reply:?}"),
+                outcome,
+                UnavailableKind::Timeout,
+                "in the time allowed",
+            );
+            assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+        }
+    }
+    // A listener that never accepts: the kernel completes the handshake, nobody answers.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let authority = listener.local_addr().unwrap().to_string();
+    let outcome = ask_with(&authority, &options(), 500);
+    must_fail("never accepted", outcome, UnavailableKind::Timeout, "in the time allowed");
+    let https = Options { plain_http: false, tls_verify: Some(true), ..options() };
+    let outcome = ask_with(&authority, &https, 500);
+    must_fail("TLS never answered", outcome, UnavailableKind::Timeout, "in the time allowed");
+}
+
+#[test]
+fn no_connection_and_no_http_are_told_apart() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let outcome = ask_with(&format!("127.0.0.1:{port}"), &options(), 5_000);
+    must_fail("refused", outcome, UnavailableKind::Connection, "the connection was refused");
+    must_fail(
+        "closed",
+        ask(&except(REFERRERS, Reply::Close)),
+        UnavailableKind::Connection,
+        "closed the connection",
+    );
+    must_fail(
+        "garbage",
+        ask(&except(REFERRERS, Reply::Garbage)),
+        UnavailableKind::Server,
+        "does not speak HTTP",
+    );
+    let https = Options { plain_http: false, tls_verify: Some(true), ..options() };
+    let server = of(Content::good());
+    let outcome = ask_with(&server.authority, &https, 5_000);
+    must_fail("no TLS", outcome, UnavailableKind::Tls, "does not speak TLS");
+    match ask_with("no-such-host.invalid:5000", &options(), 5_000) {
+        FetchOutcome::Unavailable(failed) => {
+            assert_eq!(failed.kind, UnavailableKind::Name, "{failed}")
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn this_machine_is_spoken_to_in_plain_http_where_it_speaks_that() {
+    let local = Options { plain_http: false, ..options() };
+    let server = of(Content::good());
+    must_be_found("loopback", ask_with(&server.authority, &local, 5_000));
+}
+
+/// A registry that wants a bearer token from the service at `realm`.
+fn with_token(realm: String, content: Content) -> impl Fn(&Asked) -> Reply + Send + Sync {
+    move |asked| {
+        if asked.header("authorization") == Some("Bearer good") {
+            return content.reply(asked);
+        }
+        let challenge = format!(r#"Bearer realm="{realm}",service="s",scope="repository:a:pull""#);
+        with_header(error(401, "UNAUTHORIZED"), "WWW-Authenticate", &challenge)
+    }
+}
+
+fn token_service() -> Server {
+    Server::start(|_| answer(200, "application/json", r#"{"token":"good","expires_in":60}"#))
+}
+
+#[test]
+fn a_token_is_asked_once_for_all_requests() {
+    let service = token_service();
+    let registry =
+        Server::start(with_token(format!("http://{}/token", service.authority), Content::good()));
+    must_be_found("token", ask_with(&registry.authority, &secret_options(), 5_000));
+    assert_eq!(registry.asked().len(), 4);
+    let asked = service.asked();
+    assert_eq!(asked.len(), 1);
+    assert_eq!(asked[0].target, "/token?service=s&scope=repository%3Aa%3Apull");
+    assert!(asked[0].header("authorization").unwrap().starts_with("Basic "));
+    must_be_found("anonymous", ask_with(&registry.authority, &options(), 5_000));
+    assert_eq!(service.asked()[1].header("authorization"), None);
+}
+
+#[test]
+fn an_identity_token_is_traded_by_post_and_a_bearer_token_shown_as_it_is() {
+    let service = token_service();
+    let realm = format!("http://{}/token", service.authority);
+    let registry = Server::start(with_token(realm, Content::good()));
+    let identity = Some(Credentials::Identity(Secret::new(CANARY.to_owned())));
+    let with_identity = Options { credentials: identity, ..options() };
+    must_be_found("identity", ask_with(&registry.authority, &with_identity, 5_000));
+    let asked = service.asked().pop().unwrap();
+    let body = String::from_utf8(asked.body).unwrap();
+    assert_eq!(asked.method, "POST");
+    assert!(body.contains("grant_type=refresh_token") && body.contains(CANARY), "{body}");
+    let bearer = Some(Credentials::Bearer(Secret::new("good".to_owned())));
+    let with_bearer = Options { credentials: bearer, ..options() };
+    must_be_found("bearer", ask_with(&registry.authority, &with_bearer, 5_000));
+    assert_eq!(service.asked().len(), 1);
+}
+
+#[test]
+fn a_loop_of_401_ends_and_says_so() {
+    let service = token_service();
+    let realm = format!("http://{}/token", service.authority);
+    let registry = Server::start(move |_| {
+        with_header(
+            error(401, "UNAUTHORIZED"),
+            "WWW-Authenticate",
+            &format!("Bearer realm=\"{realm}\""),
+        )
+    });
+    let outcome = ask_with(&registry.authority, &secret_options(), 5_000);
+    must_fail("loop", outcome, UnavailableKind::Denied, "HTTP 401");
+    assert!(registry.asked().len() <= 3);
+    let registry = Server::start(|_| {
+        with_header(error(401, "UNAUTHORIZED"), "WWW-Authenticate", "Basic realm=x")
+    });
+    let outcome = ask_with(&registry.authority, &secret_options(), 5_000);
+    must_fail("basic loop", outcome, UnavailableKind::Denied, "HTTP 401");
+    assert_eq!(registry.asked().len(), 2);
+}
+
+#[test]
+fn a_token_service_that_fails_is_named() {
+    use UnavailableKind::{Denied, RateLimited, Server as Broken};
+    for (reply, kind, says) in [
+        (error(401, "UNAUTHORIZED"), Denied, "HTTP 401"),
+        (error(400, "BAD"), Denied, "HTTP 400"),
+        (error(429, "TOOMANYREQUESTS"), RateLimited, "HTTP 429"),
+        (error(503, "DOWN"), Broken, "HTTP 503"),
+        (answer(200, "application/json", "{}"), Broken, "gave an answer that holds none"),
+        (answer(200, "text/html", "<html>"), Broken, "gave an answer that holds none"),
+        (redirect(302, "http://127.0.0.2:9/"), Broken, "HTTP 302"),
+        (Reply::Endless, Broken, "without end"),
+    ] {
+        let service = Server::start(move |_| reply.clone());
+        let realm = format!("http://{}/token", service.authority);
+        let registry = Server::start(with_token(realm, Content::good()));
+        let outcome = ask_with(&registry.authority, &secret_options(), 5_000);
+        must_fail(says, outcome, kind, "a token");
+    }
+}
+
+#[test]
+fn credentials_are_not_sent_to_a_realm_in_the_clear() {
+    for realm in [
+        "http://192.0.2.1/token",
+        "http://token.example/",
+        "ftp://127.0.0.1/",
+        "",
+        "file:///etc/passwd",
+    ] {
+        let registry = Server::start(with_token(realm.to_owned(), Content::good()));
+        let outcome = ask_with(&registry.authority, &secret_options(), 5_000);
+        must_fail(realm, outcome, UnavailableKind::Denied, "no credentials are sent there");
+    }
+}
+
+#[test]
+fn credentials_do_not_follow_a_redirect() {
+    let content = Content::good();
+    let stranger = Arc::new(of(content.clone()));
+    for (part, status) in [(MANIFEST, 302), (BLOB, 307), (BLOB, 301), (MANIFEST, 308)] {
+        let (content, target) = (content.clone(), format!("http://{}", stranger.authority));
+        let registry = Server::start(move |asked| {
+            if asked.header("authorization").is_none() {
+                return with_header(error(401, "X"), "WWW-Authenticate", "Basic realm=x");
+            }
+            if asked.target.contains(part) {
+                return redirect(status, &format!("{target}{}", asked.target));
+            }
+            content.reply(asked)
+        });
+        must_be_found(part, ask_with(&registry.authority, &secret_options(), 5_000));
+    }
+    let seen = stranger.asked();
+    assert_eq!(seen.len(), 4);
+    assert!(seen.iter().all(|asked| asked.header("authorization").is_none()), "{seen:?}");
+}
+
+#[test]
+fn a_strangers_challenge_is_not_answered() {
+    let stranger = Server::start(|_| {
+        with_header(error(401, "X"), "WWW-Authenticate", "Basic realm=give-me-your-password")
+    });
+    let target = format!("http://{}", stranger.authority);
+    let registry = except(BLOB, redirect(302, &target));
+    let outcome = ask_with(&registry.authority, &secret_options(), 5_000);
+    must_fail("challenge", outcome, UnavailableKind::Denied, "HTTP 401");
+    assert!(stranger.asked().iter().all(|asked| asked.header("authorization").is_none()));
+}
+
+#[test]
+fn redirects_in_circles_and_to_nowhere_end() {
+    let circle = except(BLOB, redirect(302, "/v2/a/blobs/again"));
+    must_fail("circle", ask(&circle), UnavailableKind::Server, "in circles");
+    assert_eq!(circle.asked().len(), 2 + 4);
+    let nowhere = except(BLOB, redirect(302, "gopher://x/"));
+    must_fail("nowhere", ask(&nowhere), UnavailableKind::Server, "named the address `gopher://x/`");
+}
+
+#[test]
+fn the_secret_appears_in_no_outcome() {
+    let challenge = "Basic realm=x";
+    let echo = |asked: &Asked| {
+        let seen = asked.header("authorization").unwrap_or_default().to_owned();
+        let body = format!(r#"{{"errors":[{{"code":"DENIED","message":"{seen}"}}]}}"#);
+        let status = if seen.is_empty() { 401 } else { 403 };
+        with_header(answer(status, "application/json", body), "WWW-Authenticate", challenge)
+    };
+    let server = Server::start(echo);
+    let outcome = ask_with(&server.authority, &secret_options(), 5_000);
+    let mut bytes = Vec::new();
+    outcome.write_to(&mut bytes).unwrap();
+    let text = format!("{}{outcome:?}", String::from_utf8_lossy(&bytes));
+    use base64::Engine as _;
+    let encoded = base64::prelude::BASE64_STANDARD.encode(format!("user:{CANARY}"));
+    assert!(
+        server
+            .asked()
+            .iter()
+            .any(|a| a.header("authorization").is_some_and(|h| h.contains(&encoded)))
+    );
+    assert!(!text.contains(CANARY) && !text.contains(&encoded), "{text}");
+}
