@@ -157,15 +157,13 @@ new_root() {
   write_hook "$HOOKS"
 }
 
-# write_hook DIR [EXTRA ARGUMENTS]
+# write_hook DIR [ARGUMENT]: the shipped JSON with paths into this test's root, and one more argument for the hook.
 write_hook() {
-  local dir=$1
-  shift
-  mkdir -p "$dir"
-  jq --arg p "$ROOT/usr/libexec/imgcompat/imgcompat-hook" --arg r "$ROOT" \
-    '.hook.path = $p | .hook.args += ["--root", $r] + $ARGS.positional' \
-    "$SCRATCH/inst/usr/share/containers/oci/hooks.d/imgcompat.json" --args "$@" >"$dir/.staged"
-  mv "$dir/.staged" "$dir/imgcompat.json"
+  mkdir -p "$1"
+  jq --arg p "$ROOT/usr/libexec/imgcompat/imgcompat-hook" --arg r "$ROOT" --arg more "${2:-}" \
+    '.hook.path = $p | .hook.args += (["--root", $r, $more] | map(select(. != "")))' \
+    "$SCRATCH/inst/usr/share/containers/oci/hooks.d/imgcompat.json" >"$1/.staged"
+  mv "$1/.staged" "$1/imgcompat.json"
 }
 
 # policy: stdin becomes a drop-in of this test's root.
@@ -277,11 +275,11 @@ pause_image() {
   echo localhost/pause:1
 }
 
-# watch_worker: replaces the tool, which is the hook's worker, by a program that only says that it was called.
+# watch_worker: puts a program before the tool, which is the hook's worker, that says when a registry is to be asked, and asks nobody.
 watch_worker() {
   mkdir -p "$T/worker"
-  chmod 777 "$T/worker"
-  rm "$ROOT/usr/bin/imgcompat"
-  printf '#!/bin/sh\n: >%s\nexit 1\n' "$T/worker/asked" >"$ROOT/usr/bin/imgcompat"
+  mv "$ROOT/usr/bin/imgcompat" "$ROOT/usr/bin/imgcompat.real"
+  printf '#!/bin/sh\ncase "$1 $2" in\n"worker fetch") : >%s; exit 1 ;;\nesac\nexec %s "$@"\n' "$T/worker/asked" "$ROOT/usr/bin/imgcompat.real" \
+    >"$ROOT/usr/bin/imgcompat"
   chmod 755 "$ROOT/usr/bin/imgcompat"
 }
