@@ -182,8 +182,8 @@ main() {
   if last_record | grep -q '"incompatible"'; then good "the record says what would have happened"
   else bad "the last record is not about it: $(last_record)"; fi
 
-  heading "Why? (imgcompat why --last 1)"
-  imgcompat why --last 1 | sed 's/^/      /' || bad "imgcompat why failed"
+  heading "Why? (imgcompat why $registry/demo/runs-nowhere:1)"
+  imgcompat why "$registry/demo/runs-nowhere:1" | sed 's/^/      /' || bad "imgcompat why failed"
 
   printf '\n'
   if [ "$wrong" != 0 ]; then

@@ -279,6 +279,7 @@ pause_image() {
 watch_worker() {
   mkdir -p "$T/worker"
   mv "$ROOT/usr/bin/imgcompat" "$ROOT/usr/bin/imgcompat.real"
+  # shellcheck disable=SC2016 # the program expands them
   printf '#!/bin/sh\ncase "$1 $2" in\n"worker fetch") : >%s; exit 1 ;;\nesac\nexec %s "$@"\n' "$T/worker/asked" "$ROOT/usr/bin/imgcompat.real" \
     >"$ROOT/usr/bin/imgcompat"
   chmod 755 "$ROOT/usr/bin/imgcompat"

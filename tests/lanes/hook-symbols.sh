@@ -6,13 +6,16 @@ command -v nm >/dev/null || skip "nm is not installed (binutils)"
 need_built
 hook=$(built_directory)/imgcompat-hook
 tool=$(built_directory)/imgcompat
-forbidden='ureq|rustls|webpki|ring::|ring_core|aws_lc|openssl|tokio|hyper|reqwest|clap_builder|saphyr'
-symbols() { nm -C "$1" | sed 's/^[0-9a-f ]*[A-Za-z] //'; }
-[ "$(symbols "$hook" | wc -l)" -gt 100 ] || { echo "$hook has no symbols: it is stripped, so nothing can be said"; exit 1; }
+forbidden='ureq|rustls|webpki|\bring::|ring_core|aws_lc|openssl|tokio|hyper|reqwest|clap_builder|saphyr'
+symbols=$(mktemp -d)
+trap 'rm -rf "$symbols"' EXIT
+for program in "$hook" "$tool"; do nm -C "$program" | sed 's/^[0-9a-f ]*[A-Za-z] //' | sort -u >"$symbols/$(basename "$program")"; done
+count=$(wc -l <"$symbols/imgcompat-hook")
+[ "$count" -gt 100 ] || { echo "$hook has no symbols: it is stripped, so nothing can be said"; exit 1; }
 # The same search must find something in the tool, or the search itself is wrong.
-symbols "$tool" | grep -qE 'rustls' || { echo "no rustls in $tool: the pattern no longer fits"; exit 1; }
-if symbols "$hook" | grep -E "$forbidden" | sort -u | head -n 40; [ "${PIPESTATUS[1]}" = 0 ]; then
+grep -qE rustls "$symbols/imgcompat" || { echo "no rustls in $tool: the pattern no longer fits"; exit 1; }
+if grep -E "$forbidden" "$symbols/imgcompat-hook"; then
   echo "the hook links code it must not (above)"
   exit 1
 fi
-echo "summary: $(symbols "$hook" | wc -l) symbols, none of TLS, HTTP, an async runtime or the command line"
+echo "summary: $count symbols, none of TLS, HTTP, an async runtime, YAML or the command line"
