@@ -79,12 +79,28 @@ EOF
   attach "$IMAGE" incompatible
   pull "$IMAGE"
   expect_refusal "$IMAGE"
-  run tool why --root "$ROOT" --last 1
+  run tool why --root "$ROOT"
   [ "$status" = 0 ]
   says "$IMAGE"
   says "kernel.version"
   says "9000"
   says "$(uname -r | cut -d . -f 1)"
+}
+
+@test "the command that a refusal names answers, also for a refusal that the log leaves out" {
+  push_image
+  attach "$IMAGE" incompatible
+  pull "$IMAGE"
+  local id
+  for _ in first second; do
+    expect_refusal "$IMAGE"
+    id=$(grep -oE 'imgcompat why [0-9a-f]+' <<<"$output" | awk 'NR == 1 {print $3}')
+    [ -n "$id" ]
+    run tool why --root "$ROOT" "$id"
+    [ "$status" = 0 ]
+    says "kernel.version"
+  done
+  [ "$(decisions | wc -l)" = 1 ]
 }
 
 @test "a misspelt field in the specification refuses the start and names line and column" {

@@ -17,6 +17,9 @@ export SCRATCH
 chmod 755 "$SCRATCH"
 # shellcheck disable=SC2317 # called by the trap
 clean_up() {
+  local file
+  # Left only if a run was cut short.
+  for file in "$SCRATCH"/*.pid; do [ ! -f "$file" ] || kill "$(cat "$file")" 2>/dev/null || :; done
   umount -l "$SCRATCH/storage/overlay" 2>/dev/null || :
   rm -rf "$SCRATCH"
 }

@@ -20,22 +20,24 @@ else
   enter=(tests/lanes/enter-root.sh "$PWD/target/roots/$suite")
 fi
 
-registries=docker-registry
+# Debian 12 runs all four pairs; the other releases change the engine, not the registry, so each runtime meets one of them.
 left_out=
-if [ -x "$tools/olareg" ]; then registries="docker-registry olareg"; else left_out="; without olareg (lane registries)"; fi
+if [ ! -x "$tools/olareg" ]; then
+  pairs=(crun:docker-registry runc:docker-registry)
+  left_out="; without olareg (lane registries)"
+elif [ "$suite" = bookworm ]; then pairs=(crun:docker-registry crun:olareg runc:docker-registry runc:olareg)
+else pairs=(crun:olareg runc:docker-registry); fi
 status=0
 passed=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-for runtime in crun runc; do
-  for registry in $registries; do
-    echo "== podman with $runtime, $registry"
-    "${enter[@]}" tests/engines/run.sh "$runtime" "$registry" "$(built_directory)" 2>&1 | tee "$log" || status=1
-    passed=$((passed + $(grep -c '^ok ' "$log" || :)))
-    # A test that skips says why; it must not look like one that passed.
-    grep '^ok .* # skip' "$log" || :
-  done
+for pair in "${pairs[@]}"; do
+  echo "== podman with ${pair%:*}, ${pair#*:}"
+  "${enter[@]}" tests/engines/run.sh "${pair%:*}" "${pair#*:}" "$(built_directory)" 2>&1 | tee "$log" || status=1
+  passed=$((passed + $(grep '^ok ' "$log" | grep -vc '# skip' || :)))
+  # A test that skips says why; it must not look like one that passed.
+  left_out+=$(sed -n 's/^ok [0-9]* \(.*\) # skip \(.*\)/; skipped: \1 (\2)/p' "$log" | tr -d '\n')
 done
 version_of() { "${enter[@]}" "$1" --version | grep -oE '[0-9]+(\.[0-9]+)+' | head -n 1; }
-echo "summary: podman $(version_of podman), crun $(version_of crun), runc $(version_of runc); $registries: $passed tests$left_out"
+echo "summary: podman $(version_of podman), crun $(version_of crun), runc $(version_of runc); ${pairs[*]}: $passed tests$left_out"
 exit "$status"
