@@ -62,7 +62,8 @@ fn print(text: &str) -> Result<(), Failure> {
         .map_err(|error| Failure::undecided(format!("cannot write to standard output: {error}")))
 }
 
-/// JSON as Go's `json.MarshalIndent` writes it with four spaces, which escapes what is special in HTML.
+/// JSON as Go's `json.MarshalIndent` writes it with four spaces, which escapes what is special in
+/// HTML, and what is not UTF-8.
 pub fn json(value: &impl Serialize) -> Result<String, serde_json::Error> {
     let mut text = Vec::new();
     let formatter = PrettyFormatter::with_indent(b"    ");
@@ -70,7 +71,7 @@ pub fn json(value: &impl Serialize) -> Result<String, serde_json::Error> {
     let mut escaped = String::with_capacity(text.len());
     for c in String::from_utf8_lossy(&text).chars() {
         match c {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\u{fffd}' => {
                 escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
             }
             c => escaped.push(c),

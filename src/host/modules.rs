@@ -12,19 +12,20 @@ pub(super) fn loaded(host: &Host) -> Result<Feature, Absence> {
     Ok(Feature::flags(loaded_modules(host.root())?))
 }
 
-/// `kernel.enabledmodule`: modules that are loaded or built into the kernel. One of the two lists is enough: kernels
-/// without loadable modules have no /proc/modules, and hosts built around a kernel image often no modules.builtin.
-/// In the second case the built-in modules that sysfs knows are taken.
+/// `kernel.enabledmodule`: modules that are loaded or built into the kernel. Kernels without loadable modules have no
+/// /proc/modules, and hosts that were built around a kernel image often no modules.builtin; in the second case the
+/// modules that sysfs knows are taken, which are all loaded ones and those built-in ones that have parameters.
 pub(super) fn enabled(host: &Host) -> Result<Feature, Absence> {
     let root = host.root();
-    match (loaded_modules(root), builtin_modules(root)) {
-        (Ok(loaded), Ok(builtin)) => Ok(Feature::flags(loaded.into_iter().chain(builtin))),
-        (Err(_), Ok(builtin)) => Ok(Feature::flags(builtin)),
-        (Ok(loaded), Err(_)) => {
-            let seen = root.list("/sys/module").unwrap_or_default();
-            Ok(Feature::flags(loaded.into_iter().chain(seen)))
-        }
+    let loaded = loaded_modules(root);
+    let builtin =
+        builtin_modules(root).or_else(|_| root.list("/sys/module").map(BTreeSet::from_iter));
+    match (loaded, builtin) {
         (Err(absence), Err(_)) => Err(absence),
+        (loaded, builtin) => {
+            let names = loaded.unwrap_or_default().into_iter();
+            Ok(Feature::flags(names.chain(builtin.unwrap_or_default())))
+        }
     }
 }
 

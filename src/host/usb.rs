@@ -11,13 +11,10 @@ const ATTRIBUTES: [(&str, &str); 4] = [
 ];
 
 /// `usb.device`: one instance for each device, or for each interface of a device that leaves its class to them.
-/// A host without the bus has none.
+/// A host whose bus is missing or unreadable has none, as for NFD.
 pub(super) fn device(host: &Host) -> Result<Feature, Absence> {
     let root = host.root();
-    let names = match root.list(DEVICES) {
-        Err(error) if error.is_missing() => Vec::new(),
-        names => names?,
-    };
+    let names = root.list(DEVICES).unwrap_or_default();
     // The directory holds interfaces too; only devices have a product.
     let is_device = |path: &String| root.exists(&format!("{path}/idProduct")).unwrap_or(false);
     let paths = names.into_iter().map(|name| format!("{DEVICES}/{name}")).filter(is_device);

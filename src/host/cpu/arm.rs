@@ -87,6 +87,7 @@ const IMPLEMENTERS: [(u64, &str); 13] = [
     (0xc0, "Ampere"),
 ];
 
+const CPUINFO: &str = "/proc/cpuinfo";
 const MIDR: &str = "/sys/devices/system/cpu/cpu0/regs/identification/midr_el1";
 
 /// Model of a 64 bit processor, from its main identification register as the kernel shows it. Like NFD, nothing is
@@ -97,10 +98,13 @@ pub(super) fn model(root: &HostRoot) -> Result<Attributes, Absence> {
     if hwcap.first & CPUID == 0 {
         return Ok(model::unknown());
     }
-    let text = root.read_trimmed(MIDR)?;
-    let midr = parse_midr(&text).ok_or_else(|| Absence::Senseless {
+    let midr = match root.read_trimmed(MIDR) {
+        Ok(text) => hexadecimal(&text),
+        Err(error) => Some(midr_of_cpuinfo(&root.read_text(CPUINFO)?).ok_or(error)?),
+    };
+    let midr = midr.ok_or_else(|| Absence::Senseless {
         path: MIDR.to_owned(),
-        why: format!("is not a hexadecimal number: {text:?}"),
+        why: "is not a hexadecimal number".to_owned(),
     })?;
     let implementer = IMPLEMENTERS.iter().find(|(code, _)| *code == midr >> 24 & 0xff);
     let vendor = implementer.map_or(model::UNKNOWN, |(_, name)| name);
@@ -108,8 +112,24 @@ pub(super) fn model(root: &HostRoot) -> Result<Attributes, Absence> {
     Ok(model::attributes(vendor, &family.to_string(), &id.to_string(), "none"))
 }
 
-fn parse_midr(text: &str) -> Option<u64> {
+fn hexadecimal(text: &str) -> Option<u64> {
     u64::from_str_radix(text.strip_prefix("0x")?, 16).ok()
+}
+
+/// The register put together from its parts, as the kernel prints them for the first processor.
+fn midr_of_cpuinfo(cpuinfo: &str) -> Option<u64> {
+    const ARCHITECTURE_BY_FEATURES: u64 = 0xf;
+    let field = |name: &str| {
+        let line = cpuinfo.lines().find(|line| line.starts_with(name))?;
+        let value = line.split_once(':')?.1.trim();
+        hexadecimal(value).or_else(|| value.parse().ok())
+    };
+    let (implementer, variant) = (field("CPU implementer")?, field("CPU variant")?);
+    let (part, revision) = (field("CPU part")?, field("CPU revision")?);
+    let fits = implementer <= 0xff && variant <= 0xf && part <= 0xfff && revision <= 0xf;
+    fits.then_some(
+        implementer << 24 | variant << 20 | ARCHITECTURE_BY_FEATURES << 16 | part << 4 | revision,
+    )
 }
 
 #[cfg(test)]
@@ -125,8 +145,13 @@ mod tests {
     }
 
     #[test]
-    fn the_identification_register_is_hexadecimal() {
-        assert_eq!(parse_midr("0x00000000413fd0c1"), Some(0x413f_d0c1));
-        assert_eq!(parse_midr("413fd0c1"), None);
+    fn the_identification_register_is_read_from_either_file() {
+        assert_eq!(hexadecimal("0x00000000413fd0c1"), Some(0x413f_d0c1));
+        assert_eq!(hexadecimal("413fd0c1"), None);
+        let cpuinfo = "processor\t: 0\nBogoMIPS\t: 50.00\nCPU implementer\t: 0x41\nCPU architecture: 8\n\
+                       CPU variant\t: 0x3\nCPU part\t: 0xd0c\nCPU revision\t: 1\n";
+        assert_eq!(midr_of_cpuinfo(cpuinfo), Some(0x413f_d0c1));
+        assert_eq!(midr_of_cpuinfo(&cpuinfo.replace("0xd0c", "0xffffffff")), None);
+        assert_eq!(midr_of_cpuinfo("CPU part\n"), None);
     }
 }

@@ -40,10 +40,10 @@ fn allocation(cpuid: &Cpuid) -> impl Iterator<Item = &'static str> {
 }
 
 /// Classes of service for the L3 cache besides the default one.
-fn l3_classes(root: &HostRoot) -> Option<i64> {
+fn l3_classes(root: &HostRoot) -> Option<u64> {
     let at = |mount: &str| root.read_trimmed(&format!("{mount}/info/L3/num_closids")).ok();
     let text = at("/sys/fs/resctrl").or_else(|| at(&resctrl_mount(root)?))?;
-    text.parse::<i64>().ok()?.checked_sub(1)
+    text.parse::<u64>().ok()?.checked_sub(1)
 }
 
 /// Where resctrl is mounted, if not in its usual place: see proc_pid_mountinfo(5).
