@@ -11,10 +11,9 @@ use std::time::Duration;
 
 use super::cache::{Answer, Cache, Content, Entry, Found, Key, Trouble};
 use super::clock::Moment;
-use super::{Artifact, Source, check};
+use super::{Artifact, CacheTimes, Source, check};
 use crate::deadline::Deadline;
 use crate::oci::{Digest, Repository};
-use crate::policy::config::CacheTimes;
 use crate::spec::Specification;
 use crate::worker::process::WorkerError;
 use crate::worker::protocol::{

@@ -18,6 +18,7 @@ pub mod lookup;
 pub mod select;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::oci::Digest;
 use crate::spec::Specification;
@@ -78,6 +79,27 @@ impl Source {
         match self {
             Source::Cache(_, age) | Source::StaleCache(_, age) => Some(*age),
             Source::Local(_) | Source::Registry(_) => None,
+        }
+    }
+}
+
+/// How long answers of registries are trusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheTimes {
+    /// A specification.
+    pub artifact: Duration,
+    /// "Nothing attached", and a refusal to answer (401, 403).
+    pub none: Duration,
+    /// How old an answer may be that serves while the registry does not.
+    pub stale: Duration,
+}
+
+impl Default for CacheTimes {
+    fn default() -> Self {
+        CacheTimes {
+            artifact: Duration::from_secs(3600),
+            none: Duration::from_secs(600),
+            stale: Duration::from_secs(7 * 24 * 3600),
         }
     }
 }

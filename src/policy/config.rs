@@ -14,8 +14,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use time::{Date, OffsetDateTime, Time, format_description::well_known::Rfc3339};
 
-use super::decide::{Action, DEFAULTS};
 use super::duration;
+use super::outcome::{Action, DEFAULTS};
+use crate::artifact::CacheTimes;
 use crate::image::ImagePattern;
 use crate::image::NotJudged;
 use crate::oci::Digest;
@@ -213,33 +214,22 @@ impl From<Expiry> for String {
     }
 }
 
-/// How long answers are trusted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct CacheTimes {
-    /// A specification.
-    #[serde(serialize_with = "as_text")]
-    pub artifact: Duration,
-    /// "Nothing attached", and a refusal to answer (401, 403).
-    #[serde(serialize_with = "as_text")]
-    pub none: Duration,
-    /// How old an answer may be that serves while the registry does not.
-    #[serde(serialize_with = "as_text")]
-    pub stale: Duration,
-}
-
 fn as_text<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&duration::format(*duration))
 }
 
-impl Default for CacheTimes {
-    fn default() -> Self {
-        CacheTimes {
-            artifact: Duration::from_secs(3600),
-            none: Duration::from_secs(600),
-            stale: Duration::from_secs(7 * 24 * 3600),
-        }
+/// The cache's lifetimes as `config show` prints them.
+fn times_as_text<S: serde::Serializer>(
+    times: &CacheTimes,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    use serde::ser::SerializeMap;
+    let mut map = serializer.serialize_map(Some(3))?;
+    for (name, time) in [("artifact", times.artifact), ("none", times.none), ("stale", times.stale)]
+    {
+        map.serialize_entry(name, &duration::format(time))?;
     }
+    map.end()
 }
 
 /// All files together.
@@ -258,6 +248,7 @@ pub struct Policy {
     /// Outcomes that differ from the profile.
     pub on: Outcomes,
     /// How long answers are trusted.
+    #[serde(serialize_with = "times_as_text")]
     pub cache: CacheTimes,
     /// Entries by image, in the order they are looked at.
     pub image: Vec<ImageEntry>,

@@ -1,35 +1,14 @@
 //! Verdict and policy make a decision. Pure: the same inputs give the same decision, and the whole of it is the
-//! table of defaults below and four rules.
+//! table of defaults in `outcome.rs` and four rules.
 //!
 //! 1. An administrator's override for the image decides, as long as it has not expired.
 //! 2. Else the policy's own word for the outcome (`[on]`), the most specific first.
 //! 3. Else the profile's default.
 //! 4. In audit mode the start is allowed whatever the first three say; the record keeps what they said.
 
-use serde::{Deserialize, Serialize};
-
 use super::config::{EffectivePolicy, Mode, Profile};
-use crate::verdict::{Cause, Verdict};
-
-/// What happens to a start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Action {
-    /// The container starts.
-    Allow,
-    /// The container does not start.
-    Deny,
-}
-
-impl Action {
-    /// The stable word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Action::Allow => "allow",
-            Action::Deny => "deny",
-        }
-    }
-}
+use super::outcome::{Action, DEFAULTS};
+use crate::verdict::Verdict;
 
 /// A decision with its reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,19 +20,6 @@ pub struct Decision {
     /// The override that decided, where one did: its reason.
     pub overridden: Option<String>,
 }
-
-/// What each outcome leads to where the policy says nothing.
-pub const DEFAULTS: [(Verdict, Action); 9] = [
-    (Verdict::Compatible, Action::Allow),
-    (Verdict::Incompatible, Action::Deny),
-    (Verdict::NoArtifact, Action::Allow),
-    (Verdict::Undecided(Cause::InvalidSpecification), Action::Deny),
-    (Verdict::Undecided(Cause::EvaluationFailed), Action::Deny),
-    (Verdict::Undecided(Cause::ImageUnidentified), Action::Allow),
-    (Verdict::Undecided(Cause::RegistryUnavailable), Action::Allow),
-    (Verdict::Undecided(Cause::DeadlineExceeded), Action::Allow),
-    (Verdict::Undecided(Cause::Internal), Action::Allow),
-];
 
 fn default_action(verdict: Verdict, profile: Profile) -> Action {
     match (profile, verdict) {

@@ -4,11 +4,14 @@
 //! |---|---|
 //! | `config.rs` | the files: reading, merging, errors with file, line and column |
 //! | `duration.rs` | `"5s"`, `"10m"`, `"7d"` |
-//! | `decide.rs` | verdict and policy make a decision: a pure function over a table |
+//! | `outcome.rs` | what a verdict leads to where nothing is said: the table of defaults |
+//! | `decide.rs` | verdict and policy make a decision: a pure function |
 
 pub mod config;
 pub mod decide;
 pub mod duration;
+pub mod outcome;
 
 pub use config::{ConfigError, Mode, Policy, Profile};
-pub use decide::{Action, Decision, decide};
+pub use decide::{Decision, decide};
+pub use outcome::Action;
