@@ -50,6 +50,12 @@ pub enum ReadError {
         /// The path that was opened.
         path: String,
     },
+    /// Neither a recorded host nor mounted parts of one are behind a prefix.
+    #[error("there is no host at {prefix}: neither {prefix} nor {prefix}sys is a directory")]
+    NoHost {
+        /// The prefix.
+        prefix: String,
+    },
     /// More than this program is willing to hold.
     #[error("{path}: is larger than the limit of {limit}")]
     TooLarge {
@@ -107,9 +113,7 @@ impl HostRoot {
         if mounted("sys") || mounted("proc") || mounted("etc") {
             return Ok(HostRoot { view: View::Concatenated(prefix.to_owned()) });
         }
-        Err(ReadError::Missing {
-            path: format!("{prefix} (neither a directory, nor is {prefix}sys)"),
-        })
+        Err(ReadError::NoHost { prefix: prefix.to_owned() })
     }
 
     /// A recorded host: a directory that holds `proc`, `sys` and so on.
@@ -382,7 +386,8 @@ mod tests {
         assert_eq!(root.read_text("/sys/real/value").unwrap(), "2");
         let own = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
         assert_eq!(root.read_text("/proc/sys/kernel/osrelease").unwrap(), own);
-        assert!(HostRoot::from_prefix(&format!("{prefix}typo-")).unwrap_err().is_missing());
+        let typo = HostRoot::from_prefix(&format!("{prefix}typo-"));
+        assert!(matches!(typo, Err(ReadError::NoHost { .. })));
     }
 
     #[test]
