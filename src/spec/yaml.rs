@@ -8,6 +8,8 @@
 //!
 //! No function here recurses, and no scalar is stored twice: the nodes point into one text.
 
+mod indentation;
+
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
@@ -74,12 +76,22 @@ impl Document {
     /// # Errors
     /// One diagnostic, with its place: bad syntax, a bound that is exceeded, or a second document.
     pub fn parse(source: &str) -> Result<Document, Diagnostic> {
-        let mut loader = Loader::default();
-        for event in Parser::new_from_str(source) {
-            let (event, span) = event.map_err(|error| syntax(source, &error))?;
-            loader.event(event, position(&span.start))?;
+        let error = match Loader::load(source) {
+            Ok(document) => return Ok(document),
+            Err(Refusal::Syntax(error)) => error,
+            Err(Refusal::Other(error)) => return Err(error),
+        };
+        if !error.info().starts_with("invalid indentation") {
+            return Err(syntax(source, &error));
         }
-        Ok(loader.document)
+        let again = indentation::indented(source).and_then(|moved| {
+            let mut document = Loader::load(&moved.text).ok()?;
+            for node in &mut document.nodes {
+                node.position.column = moved.column(node.position.line, node.position.column);
+            }
+            Some(document)
+        });
+        again.ok_or_else(|| syntax(source, &error))
     }
 
     /// The outermost node; nothing for an empty text.
@@ -141,12 +153,28 @@ impl Document {
 /// # Errors
 /// A diagnostic that names the first byte that is not text.
 pub fn text(bytes: &[u8]) -> Result<Cow<'_, str>, Diagnostic> {
-    match bytes {
+    let text = match bytes {
         [0xEF, 0xBB, 0xBF, rest @ ..] => utf8(rest).map(Cow::Borrowed),
         [0xFF, 0xFE, rest @ ..] => utf16(rest, u16::from_le_bytes).map(Cow::Owned),
         [0xFE, 0xFF, rest @ ..] => utf16(rest, u16::from_be_bytes).map(Cow::Owned),
         _ => utf8(bytes).map(Cow::Borrowed),
+    }?;
+    match text.char_indices().find(|(_, c)| !is_printable(*c)) {
+        Some((at, c)) => Err(control_character(end_of(text.get(..at).unwrap_or_default()), c)),
+        None => Ok(text),
     }
+}
+
+/// The characters that YAML allows in a document unescaped (YAML 1.1, section 5.1).
+fn is_printable(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{A0}'..='\u{FFFD}' | '\u{10000}'..)
+        && c != '\u{FEFF}'
+}
+
+fn control_character(position: Position, c: char) -> Diagnostic {
+    let message = format!("the control character U+{:04X} is not allowed in YAML", u32::from(c));
+    let help = "remove it, or write it as an escape in double quotes";
+    fault("not-text", position, message, Some(help.to_owned()))
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, Diagnostic> {
@@ -193,6 +221,12 @@ struct Loader {
     bytes: usize,
 }
 
+/// Why a text could not be loaded: what the parser says, or what we say.
+enum Refusal {
+    Syntax(ScanError),
+    Other(Diagnostic),
+}
+
 struct Frame {
     id: NodeId,
     anchor: usize,
@@ -212,6 +246,15 @@ struct Anchored {
 }
 
 impl Loader {
+    fn load(source: &str) -> Result<Document, Refusal> {
+        let mut loader = Loader::default();
+        for event in Parser::new_from_str(source) {
+            let (event, span) = event.map_err(Refusal::Syntax)?;
+            loader.event(event, position(&span.start)).map_err(Refusal::Other)?;
+        }
+        Ok(loader.document)
+    }
+
     fn event(&mut self, event: Event<'_>, at: Position) -> Result<(), Diagnostic> {
         match event {
             Event::DocumentStart(_) if self.finished => Err(second_document(at)),
@@ -370,6 +413,9 @@ fn fault(code: &str, position: Position, message: String, help: Option<String>) 
 
 fn syntax(source: &str, error: &ScanError) -> Diagnostic {
     let at = position(error.marker());
+    if error.info() == "recursion limit exceeded" {
+        return too_deep(at);
+    }
     let line = source.lines().nth(at.line.saturating_sub(1) as usize).unwrap_or_default();
     let indentation: String = line.chars().take_while(|c| c.is_whitespace()).collect();
     let help =
