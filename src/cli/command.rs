@@ -10,8 +10,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::{
-    Failure, Outcome, attach_spec, config, export, list_specs, remove_spec, validate_node, why,
-    worker,
+    Failure, Outcome, attach_spec, config, export, list_specs, remove_spec, schema, validate_node,
+    validate_spec, why, worker,
 };
 
 /// Holds nodes to what container images say they need: validates nodes, attaches and checks image compatibility
@@ -27,6 +27,8 @@ struct Cli {
 enum Command {
     /// Say whether an image, or a specification, is compatible with this node
     ValidateNode(validate_node::Args),
+    /// Check a specification for errors, and for what hardly means what its author thinks
+    ValidateSpec(validate_spec::Args),
     /// Attach a specification to an image in its registry
     AttachSpec(attach_spec::Args),
     /// List the specifications attached to an image
@@ -39,6 +41,8 @@ enum Command {
     Why(why::Args),
     /// Show or check the policy
     Config(config::Args),
+    /// Print the JSON Schema of a specification, for editors
+    Schema,
     /// Print a completion script for a shell
     Completion {
         /// The shell
@@ -93,12 +97,14 @@ fn run(arguments: &[OsString]) -> Outcome {
     };
     match cli.command {
         Command::ValidateNode(args) => validate_node::run(&args),
+        Command::ValidateSpec(args) => validate_spec::run(&args),
         Command::AttachSpec(args) => attach_spec::run(&args),
         Command::ListSpecs(args) => list_specs::run(&args),
         Command::RemoveSpec(args) => remove_spec::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Why(args) => why::run(&args),
         Command::Config(args) => config::run(&args),
+        Command::Schema => schema::run(),
         Command::Completion { shell } => completion(shell, name),
         Command::Compat { command } => match command {
             Compat::ValidateNode(args) => validate_node::run_compat(&args),

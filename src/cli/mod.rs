@@ -10,8 +10,10 @@ pub mod nfd_json;
 pub mod paint;
 pub mod registry_args;
 pub mod remove_spec;
+pub mod schema;
 pub mod table;
 pub mod validate_node;
+pub mod validate_spec;
 pub mod why;
 pub mod worker;
 

@@ -242,6 +242,17 @@ fn version_hint(text: &str) -> &'static str {
     }
 }
 
+/// What is wrong with an expression in itself: the error that it gives for any element with a value, such as a
+/// pattern that is not valid. The linter asks for it.
+pub fn fault(expression: &Expression) -> Option<ExpressionError> {
+    let check = match Check::new(expression) {
+        Ok(check) => check,
+        Err(error) => return Some(error),
+    };
+    // 0 is an integer and a version, so that an error is never about this value.
+    check.holds(Element::Value("0"), &mut Effort::new()).err()
+}
+
 /// An expression that is ready to be asked about elements: its operator is known.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Check<'s> {

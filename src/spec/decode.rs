@@ -13,6 +13,8 @@ mod findings;
 mod local;
 mod message;
 
+pub(crate) use message::{nearest, quoted};
+
 pub use local::{Combine, DecodedLocal, LocalSpecification, decode_local};
 
 use std::borrow::Cow;
@@ -145,6 +147,7 @@ impl<'a> Decoder<'a> {
             return CompatibilitySet::default();
         };
         let set = CompatibilitySet {
+            position: Some(at),
             description: self.string_of(&fields, "description"),
             tag: self.string_of(&fields, "tag"),
             weight: self.weight(&fields),
@@ -172,7 +175,11 @@ impl<'a> Decoder<'a> {
     }
 
     fn rule(&mut self, node: NodeId) -> Rule {
-        let Some(fields) = self.map_or_null(node, "a rule", RULE, RULE_IGNORED) else {
+        // Errors of the rule's own fields belong to it too.
+        self.findings.enter(self.written_name(node));
+        let fields = self.map_or_null(node, "a rule", RULE, RULE_IGNORED);
+        self.findings.leave();
+        let Some(fields) = fields else {
             return Rule { position: Some(self.document.position(node)), ..Rule::default() };
         };
         let name = self.string_of(&fields, "name");
@@ -187,6 +194,17 @@ impl<'a> Decoder<'a> {
         };
         self.findings.leave();
         rule
+    }
+
+    fn written_name(&self, rule: NodeId) -> &'a str {
+        let Value::Mapping(pairs) = self.document.value(rule) else {
+            return "";
+        };
+        let named = pairs.chunks_exact(2).find_map(|pair| {
+            let key = self.scalar(*pair.first()?)?;
+            (key.text == "name").then(|| self.scalar(*pair.last()?)).flatten()
+        });
+        named.map_or("", |name| name.text)
     }
 
     fn vars(&mut self, fields: &Fields) -> BTreeMap<String, String> {

@@ -7,10 +7,14 @@
 //! | `decode.rs` | YAML to model: strict, with line and column; `decode/` holds its way through maps and its messages |
 //! | `yaml.rs` | text to a bounded tree of nodes with places |
 //! | `scalar.rs` | what a scalar becomes where a string is wanted, as in NFD |
+//! | `known.rs` | the names that NFD's features and elements have |
+//! | `lint.rs` | what decodes but hardly means what its author thinks; the lowest NFD version it needs |
 //! | `diagnostic.rs` | one finding: place, message, what to write instead |
 
 pub mod decode;
 pub mod diagnostic;
+pub mod known;
+pub mod lint;
 pub mod model;
 pub mod scalar;
 pub mod yaml;

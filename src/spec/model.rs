@@ -35,6 +35,9 @@ pub struct CompatibilitySet {
     /// The author's words for people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
+    /// Where the set stands in the document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
 }
 
 /// One rule: `matchAny` (if any) and `matchFeatures` (if any) must both hold.

@@ -105,7 +105,7 @@ impl Decoder<'_> {
     /// Whether a field of the document only keeps a node for aliases elsewhere, as is custom in YAML. A name that
     /// looks like a known one is a slip of the pen all the same.
     fn is_shelf(&self, value: NodeId, key: &str, known: &[&'static str]) -> bool {
-        known == super::DOCUMENT
+        known.starts_with(super::DOCUMENT)
             && self.document.is_aliased(value)
             && message::nearest(key, known).is_none()
     }

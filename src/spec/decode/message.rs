@@ -20,14 +20,15 @@ pub(super) fn found(document: &Document, node: NodeId) -> String {
         Value::Mapping(_) => "a map".to_owned(),
         Value::Scalar(scalar) => match scalar::resolve(scalar) {
             Ok(Scalar::Null) => "nothing".to_owned(),
-            Ok(value) => format!("{} {}", value.kind(), quoted(&value.into_text())),
+            Ok(Scalar::Text(text)) => format!("the string {}", quoted(&text)),
+            Ok(value) => format!("{} {}", value.kind(), value.into_text()),
             Err(_) => quoted(scalar.text),
         },
     }
 }
 
 /// A foreign text as part of a sentence: quoted, escaped, and cut after 60 characters.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let short: String = text.chars().take(60).collect();
     let dots = if short.len() < text.len() { "…" } else { "" };
     format!("{short:?}{dots}")

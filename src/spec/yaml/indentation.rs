@@ -81,13 +81,11 @@ impl State {
         while let Some((column, c)) = characters.next() {
             if let Some(quote) = self.quote {
                 let next = characters.peek().map(|next| next.1);
-                match c {
-                    '\\' if quote == '"' => drop(characters.next()),
-                    c if c == quote && quote == '\'' && next == Some('\'') => {
-                        drop(characters.next())
-                    }
-                    c if c == quote => self.quote = None,
-                    _ => {}
+                let doubled = c == quote && quote == '\'' && next == Some('\'');
+                if doubled || (c == '\\' && quote == '"') {
+                    characters.next();
+                } else if c == quote {
+                    self.quote = None;
                 }
                 before = c;
                 continue;

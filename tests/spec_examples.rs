@@ -1,0 +1,214 @@
+//! The examples: each decodes, is linted clean, fits the JSON Schema, and is shown in the documentation.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::path::PathBuf;
+
+use imgcompat::cli::schema::SCHEMA;
+use imgcompat::spec::Specification;
+use imgcompat::spec::lint;
+use serde_json::{Value, json};
+
+fn directory(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn examples() -> Vec<(String, String)> {
+    let mut examples = Vec::new();
+    for entry in std::fs::read_dir(directory("examples")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            examples.push((name, std::fs::read_to_string(path).unwrap()));
+        }
+    }
+    assert!(examples.len() >= 10);
+    examples
+}
+
+fn specification(document: &str) -> Specification {
+    lint::check(document.as_bytes()).specification.unwrap()
+}
+
+#[test]
+fn examples_are_clean_even_with_strict() {
+    for (name, document) in examples() {
+        let checked = lint::check(document.as_bytes());
+        assert!(checked.findings.is_empty(), "{name}: {:#?}", checked.findings);
+    }
+}
+
+#[test]
+fn examples_say_which_nfd_they_need_if_it_is_not_the_first() {
+    for (name, document) in examples() {
+        let needs = lint::check(document.as_bytes()).needs.unwrap();
+        let told = needs.version == "v0.17" || document.contains(&needs.version);
+        assert!(told, "{name} needs {needs}");
+    }
+}
+
+#[test]
+fn every_example_is_in_the_documentation() {
+    let page = std::fs::read_to_string(directory("docs/writing-specifications.md")).unwrap();
+    for (name, document) in examples() {
+        assert!(page.contains(&format!("examples/{name}")), "{name}");
+        let body = document.split_once("version: v1alpha1").unwrap().1;
+        assert!(page.contains(body.trim_end()), "{name} is not shown as it is");
+    }
+}
+
+#[test]
+fn examples_fit_the_schema() {
+    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    for (name, document) in examples() {
+        let instance = without_positions(serde_json::to_value(specification(&document)).unwrap());
+        let fault = mismatch(&schema, &schema, &instance, "");
+        assert_eq!(fault, None, "{name}");
+    }
+}
+
+#[test]
+fn the_schema_refuses_what_decoding_refuses() {
+    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    let rule = |rule: Value| json!({"version": "v1alpha1", "compatibilities": [{"rules": [rule]}]});
+    let term = |term: Value| rule(json!({"matchFeatures": [term]}));
+    let refused = [
+        json!({"version": "v2", "compatibilities": [{"rules": [{}]}]}),
+        json!({"version": "v1alpha1", "compatibilities": []}),
+        json!({"version": "v1alpha1"}),
+        rule(json!({"matchFeature": []})),
+        rule(json!({"matchFeatures": {}})),
+        term(json!({"pci.device": {}})),
+        term(json!({"feature": "f", "matchExpressions": {"e": ["v"]}})),
+        term(json!({"feature": "f", "matchExpressions": {"e": null}})),
+        term(json!({"feature": "f", "matchExpressions": {"e": {"op": "In", "value": "v"}}})),
+        term(json!({"feature": "f", "matchExpressions": {"e": {"op": "In", "value": [5]}}})),
+        term(json!({"feature": "f", "matchExpressions": {"e": {"op": "Equals"}}})),
+    ];
+    for document in refused {
+        assert!(mismatch(&schema, &schema, &document, "").is_some(), "{document}");
+    }
+}
+
+/// The fields of every type of the model, by a document that uses all of them.
+#[test]
+fn the_schema_knows_exactly_the_fields_of_the_model() {
+    let document = r#"{"version": "v1alpha1", "compatibilities": [{"description": "d", "tag": "t", "weight": 1,
+        "rules": [{"name": "n", "vars": {"a": "b"}, "varsTemplate": "t",
+          "matchFeatures": [{"feature": "f", "matchName": {"op": "In"},
+            "matchExpressions": {"e": {"op": "In", "value": ["v"], "type": "version"}}}],
+          "matchAny": [{"matchFeatures": []}]}]}]}"#;
+    let model = without_positions(serde_json::to_value(specification(document)).unwrap());
+    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    let set = &model["compatibilities"][0];
+    let rule = &set["rules"][0];
+    let term = &rule["matchFeatures"][0];
+    let defs = &schema["$defs"];
+    let pairs = [
+        (&schema, &model),
+        (&defs["compatibilitySet"], set),
+        (&defs["rule"], rule),
+        (&defs["matchAny"], &rule["matchAny"][0]),
+        (&defs["term"], term),
+        (&defs["expression"], &term["matchExpressions"]["e"]),
+    ];
+    for (schema, model) in pairs {
+        let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&schema["properties"]), names(model));
+    }
+    for operator in imgcompat::rules::Operator::ALL.iter().filter(|(name, _)| !name.is_empty()) {
+        let known = defs["expression"]["properties"]["op"]["enum"].as_array().unwrap();
+        assert!(known.contains(&json!(operator.0)), "{}", operator.0);
+    }
+}
+
+fn without_positions(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.into_iter().filter(|(name, _)| name != "position");
+            fields.map(|(name, value)| (name, without_positions(value))).collect()
+        }
+        Value::Array(items) => items.into_iter().map(without_positions).collect(),
+        other => other,
+    }
+}
+
+/// As much of JSON Schema as the schema uses; any other keyword fails the test. Returns the first place that does
+/// not fit.
+fn mismatch(root: &Value, schema: &Value, instance: &Value, at: &str) -> Option<String> {
+    for (keyword, expected) in schema.as_object().unwrap() {
+        let fits = match keyword.as_str() {
+            "$schema" | "title" | "description" | "examples" | "$defs" => true,
+            "$ref" => {
+                let pointer = expected.as_str().unwrap().strip_prefix('#').unwrap();
+                if let Some(fault) = mismatch(root, root.pointer(pointer).unwrap(), instance, at) {
+                    return Some(fault);
+                }
+                true
+            }
+            "type" => match expected {
+                Value::Array(types) => types.iter().any(|expected| is_type(instance, expected)),
+                one => is_type(instance, one),
+            },
+            "const" => instance == expected,
+            "enum" => expected.as_array().unwrap().contains(instance),
+            "minItems" => instance
+                .as_array()
+                .is_none_or(|items| items.len() as u64 >= expected.as_u64().unwrap()),
+            "minimum" | "maximum" => instance.is_i64(),
+            "required" => {
+                let names = expected.as_array().unwrap();
+                names.iter().all(|name| instance.get(name.as_str().unwrap()).is_some())
+            }
+            "oneOf" => {
+                let fitting = expected.as_array().unwrap().iter();
+                fitting.filter(|schema| mismatch(root, schema, instance, at).is_none()).count() == 1
+            }
+            "items" => {
+                for (index, item) in instance.as_array().into_iter().flatten().enumerate() {
+                    if let Some(fault) = mismatch(root, expected, item, &format!("{at}/{index}")) {
+                        return Some(fault);
+                    }
+                }
+                true
+            }
+            "properties" | "additionalProperties" => {
+                for (name, value) in instance.as_object().into_iter().flatten() {
+                    let known = schema.get("properties").and_then(|known| known.get(name));
+                    let schema = match (keyword.as_str(), known) {
+                        ("properties", Some(schema)) => schema,
+                        ("additionalProperties", None) => expected,
+                        _ => continue,
+                    };
+                    let place = format!("{at}/{name}");
+                    match schema {
+                        Value::Bool(allowed) if *allowed => {}
+                        Value::Bool(_) => return Some(place),
+                        schema => {
+                            if let Some(fault) = mismatch(root, schema, value, &place) {
+                                return Some(fault);
+                            }
+                        }
+                    }
+                }
+                true
+            }
+            other => panic!("the test knows no keyword {other}"),
+        };
+        if !fits {
+            return Some(format!("{at}: {keyword}"));
+        }
+    }
+    None
+}
+
+fn is_type(instance: &Value, name: &Value) -> bool {
+    match name.as_str().unwrap() {
+        "object" => instance.is_object(),
+        "array" => instance.is_array(),
+        "string" => instance.is_string(),
+        "integer" => instance.is_i64(),
+        "null" => instance.is_null(),
+        other => panic!("the test knows no type {other}"),
+    }
+}
