@@ -9,8 +9,8 @@ check:
 lint:
 	./tests/run.sh fmt clippy shellcheck docs deny
 bench:
-	cargo bench --locked
+	CC_x86_64_unknown_linux_musl=$${CC:-gcc} cargo bench --locked --target x86_64-unknown-linux-musl
 fuzz:
-	cd fuzz && cargo +nightly fuzz list
+	PROPTEST_CASES=20000 cargo test --locked --lib
 install:
 	./install.sh
