@@ -159,3 +159,200 @@ fn a_reference_resolves_to_index_manifest_and_configuration() {
         assert!(missing.detail.contains("has no manifest for linux/riscv64"), "{missing}");
     });
 }
+
+fn run(program: &Path, arguments: &[&str]) -> (bool, String) {
+    let output = std::process::Command::new(program).args(arguments).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+}
+
+fn tool(arguments: &[&str]) -> (bool, String) {
+    run(Path::new(env!("CARGO_BIN_EXE_imgcompat")), arguments)
+}
+
+fn specification_file(folder: &Path, name: &str, content: &[u8]) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, content).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn what_oras_attaches_is_found_and_what_is_attached_oras_lists() {
+    let Some(oras) = real_registry::program("oras") else {
+        println!("skipped: oras is not installed");
+        return;
+    };
+    for_each_kind(|kind, registry| {
+        let folder = tempfile::tempdir().unwrap();
+        let image = registry.push_image("app", "1", "one");
+        let name = format!("{}/app:1", registry.authority);
+        let file = specification_file(folder.path(), "spec.yaml", SPECIFICATION);
+        let layer = format!("{file}:application/vnd.nfd.image-compatibility.spec.v1alpha1+yaml");
+        let artifact_type = "application/vnd.nfd.image-compatibility.v1alpha1";
+        let (done, text) = run(
+            &oras,
+            &[
+                "attach",
+                "--plain-http",
+                "--disable-path-validation",
+                "--artifact-type",
+                artifact_type,
+                &name,
+                &layer,
+            ],
+        );
+        assert!(done, "{text}");
+        let access = access(registry, "app");
+        let first = found(&access, &[&image]);
+        assert_eq!(first.specification, SPECIFICATION, "{kind:?}");
+
+        let other = [SPECIFICATION, b"# ours\n"].concat();
+        let attached = attach(&client(&access), "1", &other, "2190-01-01T00:00:00Z");
+        let (done, text) = run(&oras, &["discover", "--plain-http", "--format", "json", &name]);
+        assert!(done, "{text}");
+        for digest in [&first.digest, &attached.digest] {
+            assert!(text.contains(digest.as_str()), "{kind:?}: {text}");
+        }
+        let pulled = folder.path().join("pulled");
+        let reference = format!("{}/app@{}", registry.authority, attached.digest);
+        let (done, text) =
+            run(&oras, &["pull", "--plain-http", "-o", pulled.to_str().unwrap(), &reference]);
+        assert!(done, "{text}");
+        assert_eq!(std::fs::read(pulled.join("spec.yaml")).unwrap(), other);
+    });
+}
+
+#[test]
+fn nfds_own_client_reads_what_is_attached() {
+    let Some(nfd) = real_registry::program("nfd") else {
+        println!("skipped: NFD's client is not installed");
+        return;
+    };
+    for_each_kind(|kind, registry| {
+        registry.push_image("app", "1", "one");
+        let access = access(registry, "app");
+        attach(&client(&access), "1", SPECIFICATION, "2024-01-01T00:00:00Z");
+        let name = format!("{}/app:1", registry.authority);
+        let (done, text) = run(
+            &nfd,
+            &["compat", "validate-node", "--plain-http", "--output-json", "--image", &name],
+        );
+        assert!(done && text.contains(r#""name":"kernel""#), "{kind:?}: {text}");
+    });
+}
+
+#[test]
+fn twenty_attach_at_once_and_all_are_listed() {
+    // olareg 0.2.2 loses referrers of simultaneous pushes by itself (20 times `oras attach`: 7 are listed).
+    let kind = Kind::DockerRegistry;
+    if let Some(registry) = Registry::start(kind, &Setup::default()) {
+        let folder = tempfile::tempdir().unwrap();
+        let image = registry.push_image("app", "1", "one");
+        let name = format!("{}/app:1", registry.authority);
+        let attach = |number: usize| {
+            let content = format!("{}# {number}\n", String::from_utf8_lossy(SPECIFICATION));
+            let file =
+                specification_file(folder.path(), &format!("{number}.yaml"), content.as_bytes());
+            tool(&["attach-spec", &name, &file, "--plain-http", "--output", "json"])
+        };
+        let results: Vec<(bool, String)> = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..20).map(|number| scope.spawn(move || attach(number))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let access = access(&registry, "app");
+        let listed = client(&access).list(&image.parse().unwrap()).unwrap();
+        for (done, text) in &results {
+            assert!(*done, "{kind:?}: {text}");
+            let reported: serde_json::Value =
+                serde_json::from_str(text.lines().find(|l| l.starts_with('{')).unwrap()).unwrap();
+            let digest = reported["attached"][0]["digest"].as_str().unwrap();
+            assert!(
+                listed.iter().any(|l| l.digest.as_str() == digest),
+                "{kind:?}: {digest} is lost"
+            );
+        }
+        assert_eq!(listed.len(), 20, "{kind:?}");
+    }
+}
+
+#[test]
+fn the_worker_answers_through_pipes_after_giving_up_its_rights() {
+    let Some(registry) = Registry::start(Kind::DockerRegistry, &Setup::default()) else { return };
+    let image = registry.push_image("app", "1", "one");
+    let access = access(&registry, "app");
+    attach(&client(&access), "1", SPECIFICATION, "2024-01-01T00:00:00Z");
+    let request = FetchRequest {
+        repository: access.repository.clone(),
+        subjects: vec![image.parse().unwrap()],
+        deadline_ms: 10_000,
+    };
+    let mut worker = std::process::Command::new(env!("CARGO_BIN_EXE_imgcompat"))
+        .args(["worker", "fetch"])
+        .env_clear()
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    serde_json::to_writer(worker.stdin.take().unwrap(), &request).unwrap();
+    let output = worker.wait_with_output().unwrap();
+    match FetchOutcome::read_from(&mut output.stdout.as_slice()).unwrap() {
+        FetchOutcome::Found(found) => assert_eq!(found.specification, SPECIFICATION),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_commands_attach_list_replace_and_remove() {
+    for_each_kind(|kind, registry| {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, [amd64, arm64]) = registry.push_index("multi", "1");
+        let name = format!("{}/multi:1", registry.authority);
+        let file = specification_file(folder.path(), "spec.yaml", SPECIFICATION);
+        let must = |arguments: &[&str]| {
+            let (done, text) = tool(&[arguments, &["--plain-http"]].concat());
+            assert!(done, "{kind:?} {arguments:?}: {text}");
+            text
+        };
+        assert!(must(&["list-specs", &name]).starts_with("no specification is attached"));
+        let text = must(&["attach-spec", &name, &file, "--dry-run"]);
+        assert!(text.starts_with("would attach") && text.contains("artifactType"), "{text}");
+        assert!(must(&["list-specs", &name]).starts_with("no specification is attached"));
+        let text = must(&["attach-spec", &name, &file, "--all-platforms"]);
+        assert!(text.contains(&amd64) && text.contains("(linux/arm64)"), "{text}");
+        let text = must(&["attach-spec", &name, &file, "--platform", "linux/arm64"]);
+        assert!(text.starts_with("is attached already"), "{text}");
+        let newer =
+            specification_file(folder.path(), "newer.yaml", &[SPECIFICATION, b"# 2\n"].concat());
+        let text = must(&["attach-spec", &name, &newer, "--platform", "linux/arm64", "--replace"]);
+        assert!(text.contains("\nremoved sha256:"), "{text}");
+        let listed: serde_json::Value =
+            serde_json::from_str(&must(&["list-specs", &name, "--output", "json"])).unwrap();
+        let subjects = listed["subjects"].as_array().unwrap();
+        let counts: Vec<usize> =
+            subjects.iter().map(|s| s["artifacts"].as_array().unwrap().len()).collect();
+        assert_eq!(counts, [0, 1, 1], "{listed}");
+        let digest = subjects[2]["artifacts"][0]["digest"].as_str().unwrap();
+        let text = must(&["remove-spec", &name, "--digest", digest]);
+        assert!(text.contains(&arm64), "{text}");
+        must(&["remove-spec", &name, "--all-platforms"]);
+        let (done, text) = tool(&["remove-spec", &name, "--plain-http"]);
+        assert!(!done && text.contains("no specification is attached"), "{text}");
+    });
+}
+
+#[test]
+fn nothing_is_attached_that_would_be_refused_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let bad =
+        specification_file(folder.path(), "bad.yaml", b"version: v1alpha1\ncompatibilites: []\n");
+    let (done, text) = tool(&["attach-spec", "127.0.0.1:1/app:1", &bad, "--plain-http"]);
+    assert!(!done && text.contains("bad.yaml: line 2"), "{text}");
+    let odd = specification_file(folder.path(), "odd.yaml", b"compatibilities:\n- rules: []\n");
+    let (done, text) = tool(&["attach-spec", "127.0.0.1:1/app:1", &odd, "--plain-http"]);
+    assert!(!done && text.contains("--force"), "{text}");
+    let (done, text) = tool(&["attach-spec", "127.0.0.1:1/app:1", &odd, "--plain-http", "--force"]);
+    assert!(!done && text.contains("the connection was refused"), "{text}");
+    let (done, text) = tool(&["attach-spec", "app", &odd]);
+    assert!(!done && text.contains("names no registry"), "{text}");
+}

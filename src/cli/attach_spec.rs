@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::Path;
-use std::process::ExitCode;
 
 use serde::Serialize;
 
@@ -212,7 +211,7 @@ fn print(report: &Report, output: Output) -> Outcome {
             report.attached.iter().map(|e| line(report, e)).collect::<Vec<_>>().join("\n")
         }
     };
-    print_lines(&text)
+    super::print(&format!("{text}\n"))
 }
 
 fn line(report: &Report, entry: &Entry) -> String {
@@ -238,14 +237,4 @@ fn line(report: &Report, entry: &Entry) -> String {
         line.push_str(&format!("\n{manifest:#}"));
     }
     line
-}
-
-/// Prints to standard output; a reader that went away is no failure.
-pub(super) fn print_lines(text: &str) -> Outcome {
-    match writeln!(std::io::stdout(), "{text}") {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::undecided(format!("cannot print the result: {error}")))
-        }
-        _ => Ok(ExitCode::SUCCESS),
-    }
 }

@@ -6,7 +6,7 @@ use crate::oci::Digest;
 use crate::registry::attach::Listed;
 
 use super::Outcome;
-use super::attach_spec::{Output, print_lines};
+use super::attach_spec::Output;
 use super::image_subjects::{self, failed};
 use super::registry_args::RegistryArgs;
 
@@ -47,10 +47,11 @@ pub fn run(args: &Args) -> Outcome {
         let artifacts = client.list(&digest).map_err(failed)?;
         report.subjects.push(OfSubject { platform: subject.platform, subject: digest, artifacts });
     }
-    match args.output {
-        Output::Json => print_lines(&serde_json::to_string(&report).unwrap_or_default()),
-        Output::Text => print_lines(&text(&report)),
-    }
+    let printed = match args.output {
+        Output::Json => serde_json::to_string(&report).unwrap_or_default(),
+        Output::Text => text(&report),
+    };
+    super::print(&format!("{printed}\n"))
 }
 
 fn text(report: &Report) -> String {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::oci::Digest;
 
-use super::attach_spec::{Output, print_lines};
+use super::attach_spec::Output;
 use super::image_subjects::{self, PlatformArgs, Subject, failed};
 use super::registry_args::RegistryArgs;
 use super::{Failure, Outcome};
@@ -68,11 +68,10 @@ pub fn run(args: &Args) -> Outcome {
         let message = if args.digest.is_some() { format!("{message} nowhere") } else { message };
         return Err(Failure { message, code: NOTHING_THERE });
     }
-    match args.output {
-        Output::Json => print_lines(&serde_json::to_string(&report).unwrap_or_default()),
-        Output::Text => {
-            let line = |r: &Removed| format!("removed {} from {}", r.digest, r.subject);
-            print_lines(&report.removed.iter().map(line).collect::<Vec<_>>().join("\n"))
-        }
-    }
+    let line = |r: &Removed| format!("removed {} from {}", r.digest, r.subject);
+    let printed = match args.output {
+        Output::Json => serde_json::to_string(&report).unwrap_or_default(),
+        Output::Text => report.removed.iter().map(line).collect::<Vec<_>>().join("\n"),
+    };
+    super::print(&format!("{printed}\n"))
 }

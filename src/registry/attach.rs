@@ -93,6 +93,8 @@ const EMPTY: &[u8] = b"{}";
 const ROUNDS: u32 = 40;
 /// The least pause before looking again whether an entry is still listed.
 const SETTLE: Duration = Duration::from_millis(250);
+/// How often a request that failed for a passing reason is tried again.
+const ATTEMPTS: u32 = 8;
 /// How many looks in a row must find an entry listed.
 const SEEN_RIGHT: u32 = 2;
 /// How often an API that promised to list something is asked for it.
@@ -105,7 +107,7 @@ impl Client<'_> {
         subject: &Descriptor,
         artifact: &Artifact<'_>,
     ) -> Result<Attached, Unavailable> {
-        let existing = self.referrers(&subject.digest)?;
+        let existing = self.patiently(|| self.referrers(&subject.digest))?;
         let specification = Digest::of(artifact.specification);
         for listed in self.describe(&subject.digest, &existing.artifacts)? {
             if listed.counts && listed.specification.as_ref() == Some(&specification) {
@@ -120,10 +122,11 @@ impl Client<'_> {
         }
         let bytes = artifact.manifest(subject);
         let digest = Digest::of(&bytes);
-        self.push_blob(EMPTY)?;
-        self.push_blob(artifact.specification)?;
-        let pushed =
-            self.push_manifest(digest.as_str(), media_type::IMAGE_MANIFEST, &bytes, None)?;
+        let pushed = self.patiently(|| {
+            self.push_blob(EMPTY)?;
+            self.push_blob(artifact.specification)?;
+            self.push_manifest(digest.as_str(), media_type::IMAGE_MANIFEST, &bytes, None)
+        })?;
         let promised = pushed.is_some_and(|pushed| pushed.lists_referrers);
         let entry = Descriptor {
             media_type: media_type::IMAGE_MANIFEST.to_owned(),
@@ -167,19 +170,20 @@ impl Client<'_> {
         let tag = fallback_tag(subject);
         let mut seen_right = 0;
         let mut slowest = Duration::ZERO;
+        let mut failed = 0;
         for round in 0..ROUNDS {
-            let start = Instant::now();
-            let list = self.list_under(&tag, subject)?;
+            let list = self.patiently(|| self.list_under(&tag, subject))?;
             match list.changed(add, remove) {
                 Some(changed) => {
                     seen_right = 0;
-                    self.push_manifest(
-                        &tag,
-                        media_type::IMAGE_INDEX,
-                        &changed,
-                        list.etag.as_deref(),
-                    )?;
-                    slowest = slowest.max(start.elapsed());
+                    let etag = list.etag.as_deref();
+                    // A failed write is not repeated as it is: the list may be another one by then.
+                    match self.push_manifest(&tag, media_type::IMAGE_INDEX, &changed, etag) {
+                        Err(failure) if failed < ATTEMPTS && may_pass(&failure) => failed += 1,
+                        Err(failure) => return Err(failure),
+                        Ok(_) => {}
+                    }
+                    slowest = slowest.max(list.read_at.elapsed());
                 }
                 None if round == 0 => return Ok(()),
                 None => seen_right += 1,
@@ -196,9 +200,29 @@ impl Client<'_> {
         Err(failure::unavailable(UnavailableKind::Server, detail))
     }
 
+    /// Tries again what a busy registry failed at. Everything written here is named by its content, so writing it
+    /// twice does no harm; what was refused is not asked for again.
+    fn patiently<T>(
+        &self,
+        mut attempt: impl FnMut() -> Result<T, Unavailable>,
+    ) -> Result<T, Unavailable> {
+        for round in 0..ATTEMPTS {
+            match attempt() {
+                Err(failure) if may_pass(&failure) => {
+                    pause(Duration::ZERO, round, self.deadline()).map_err(|_| failure)?
+                }
+                decided => return decided,
+            }
+        }
+        attempt()
+    }
+
     fn list_under(&self, tag: &str, subject: &Digest) -> Result<TagList, Unavailable> {
         let what = format!("the tag {tag} (the list of what is attached)");
-        let Some(answer) = self.manifest_answer(&what, tag)? else { return Ok(TagList::default()) };
+        let read_at = Instant::now();
+        let Some(answer) = self.manifest_answer(&what, tag)? else {
+            return Ok(TagList { read_at, etag: None, document: None });
+        };
         if Digest::of(&answer.body) == *subject {
             let problem = "resolves it to the image itself; nothing can be listed there";
             return Err(failure::senseless(self.host(), &what, problem));
@@ -208,7 +232,8 @@ impl Client<'_> {
         if !document.get("manifests").is_some_and(|m| m.is_array() || m.is_null()) {
             return Err(failure::unverifiable(self.host(), &what, "it is not an image index"));
         }
-        Ok(TagList { etag: answer.header("etag").map(str::to_owned), document: Some(document) })
+        let etag = answer.header("etag").map(str::to_owned);
+        Ok(TagList { read_at, etag, document: Some(document) })
     }
 
     /// What is attached, the one that counts marked.
@@ -276,6 +301,13 @@ impl Client<'_> {
     }
 }
 
+/// docker-registry answers 500 while another writer is in the middle of the same file.
+fn may_pass(failure: &Unavailable) -> bool {
+    let kinds =
+        [UnavailableKind::Server, UnavailableKind::Connection, UnavailableKind::RateLimited];
+    kinds.contains(&failure.kind)
+}
+
 /// A pause longer than this writer took from reading to writing, and of a different length each time.
 fn pause(
     took: Duration,
@@ -299,8 +331,9 @@ fn pause(
 }
 
 /// The list under a fallback tag, kept as JSON so that what others wrote into it survives.
-#[derive(Default)]
 struct TagList {
+    /// When reading it began: a writer's window for losing another's entry.
+    read_at: Instant,
     etag: Option<String>,
     document: Option<Value>,
 }

@@ -23,6 +23,8 @@ pub enum Kind {
 pub struct Setup {
     /// Certificate and key in PEM, for TLS.
     pub tls: Option<(PathBuf, PathBuf)>,
+    /// The authority whose certificates clients have to show (docker-registry only).
+    pub client_authority: Option<PathBuf>,
     /// An htpasswd file (bcrypt), for Basic authentication.
     pub htpasswd: Option<PathBuf>,
 }
@@ -190,8 +192,14 @@ fn distribution_config(folder: &Path, port: u16, setup: &Setup) -> String {
         folder.display()
     );
     if let Some((certificate, key)) = &setup.tls {
-        config +=
-            &format!("  tls: {{certificate: {}, key: {}}}\n", certificate.display(), key.display());
+        config += &format!(
+            "  tls:\n    certificate: {}\n    key: {}\n",
+            certificate.display(),
+            key.display()
+        );
+        if let Some(authority) = &setup.client_authority {
+            config += &format!("    clientcas: [{}]\n", authority.display());
+        }
     }
     if let Some(htpasswd) = &setup.htpasswd {
         config += &format!("auth:\n  htpasswd: {{realm: test, path: {}}}\n", htpasswd.display());
