@@ -80,9 +80,9 @@ pub const PATTERN_FOLDED: usize = 4 << 20;
 pub const PATTERN_PROGRAM_BYTES: usize = 16 << 20;
 /// All compiled patterns of one evaluation.
 pub const PATTERNS_PROGRAM_BYTES: usize = 48 << 20;
-/// Steps of one evaluation: elements looked at, values compared, states of a pattern for each byte of a text. About
-/// a second in the worst case; a specification of 50,000 expressions on a large host needs a tenth of it.
-pub const EVALUATION_STEPS: u64 = 100_000_000;
+/// Steps of one evaluation: elements looked at, values compared, states of a pattern for each byte of a text. Half a
+/// second in the worst case; 50,000 expressions on a host with 200 devices need less than half of it.
+pub const EVALUATION_STEPS: u64 = 20_000_000;
 /// Names of elements that one row of a report shows.
 pub const REPORT_NAMES: usize = 20;
 /// One host value in a report.

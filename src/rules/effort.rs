@@ -14,7 +14,7 @@ use crate::limits;
 pub(super) struct Effort<'s> {
     steps: u64,
     memory: usize,
-    patterns: HashMap<&'s str, Result<Pattern, PatternError>>,
+    patterns: HashMap<&'s str, Result<Pattern, ExpressionError>>,
 }
 
 impl<'s> Effort<'s> {
@@ -49,19 +49,31 @@ impl<'s> Effort<'s> {
     pub(super) fn compile(&mut self, pattern: &'s str) -> Result<(), ExpressionError> {
         self.spend(1)?;
         if let Some(known) = self.patterns.get(pattern) {
-            return known.as_ref().map(|_| ()).map_err(|e| bad_pattern(pattern, e));
+            return known.as_ref().map(|_| ()).map_err(Clone::clone);
         }
         self.spend(pattern.len())?;
+        let compiled = self.compile_within_memory(pattern);
+        let result = compiled.as_ref().map(|_| ()).map_err(Clone::clone);
+        self.patterns.insert(pattern, compiled);
+        result
+    }
+
+    fn compile_within_memory(&mut self, pattern: &str) -> Result<Pattern, ExpressionError> {
+        if self.memory == 0 {
+            return Err(ExpressionError::TooMuchWork);
+        }
         let compiled = Pattern::new(pattern);
         let memory = match &compiled {
             Ok(pattern) => pattern.memory(),
             Err(PatternError::TooLarge) => limits::PATTERN_PROGRAM_BYTES,
             Err(_) => 0,
         };
-        self.memory = self.memory.checked_sub(memory).ok_or(ExpressionError::TooMuchWork)?;
-        let result = compiled.as_ref().map(|_| ()).map_err(|e| bad_pattern(pattern, e));
-        self.patterns.insert(pattern, compiled);
-        result
+        let enough = memory <= self.memory;
+        self.memory = self.memory.saturating_sub(memory);
+        match compiled {
+            Ok(_) if !enough => Err(ExpressionError::TooMuchWork),
+            compiled => compiled.map_err(|error| bad_pattern(pattern, error)),
+        }
     }
 
     /// Whether a compiled pattern matches somewhere in the text.
@@ -74,14 +86,17 @@ impl<'s> Effort<'s> {
         let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX).saturating_add(1);
         let Some(Ok(compiled)) = self.patterns.get(pattern) else { return Ok(false) };
         let steps = compiled.steps_per_byte().saturating_mul(bytes);
+        let matches = steps <= self.steps && compiled.is_match(text);
         self.spend_steps(steps)?;
-        match self.patterns.get(pattern) {
-            Some(Ok(compiled)) => Ok(compiled.is_match(text)),
-            _ => Ok(false),
-        }
+        Ok(matches)
+    }
+
+    /// Whether the budget is used up, so that asking on is pointless.
+    pub(super) fn is_used_up(&self) -> bool {
+        self.steps == 0
     }
 }
 
-fn bad_pattern(pattern: &str, error: &PatternError) -> ExpressionError {
-    ExpressionError::BadPattern { pattern: super::quote::quoted(pattern), source: error.clone() }
+fn bad_pattern(pattern: &str, source: PatternError) -> ExpressionError {
+    ExpressionError::BadPattern { pattern: super::quote::quoted(pattern), source }
 }

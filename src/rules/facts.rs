@@ -127,9 +127,13 @@ impl<'f> Facts<'f> {
         named.or(self.uncertain.any.as_ref()).map(String::as_str)
     }
 
-    /// An undecided rule that the names in `rule.matched` depend on.
-    pub(super) fn undecided_rule_of_names(&self) -> Option<&str> {
-        let named = self.uncertain.named.values().next();
-        named.or(self.uncertain.any.as_ref()).map(String::as_str)
+    /// Variables that may or may not be in `rule.matched`, each with the undecided rule it depends on.
+    pub(super) fn undecided_names(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.uncertain.named.iter().map(|(name, rule)| (name.as_str(), rule.as_str()))
+    }
+
+    /// An undecided rule whose template could have set any variable.
+    pub(super) fn undecided_template(&self) -> Option<&str> {
+        self.uncertain.any.as_deref()
     }
 }

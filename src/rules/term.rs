@@ -277,7 +277,7 @@ impl<'s> TermEvaluation<'s, '_, '_> {
                 closest = Some(this);
             }
             let decided = closest.as_ref().is_some_and(|best| best.truth == Truth::True);
-            if decided && collector.is_none() {
+            if self.bench.effort.is_used_up() || decided && collector.is_none() {
                 break;
             }
         }
@@ -342,12 +342,18 @@ impl<'s> TermEvaluation<'s, '_, '_> {
         let mut names = Names { collecting: collector.is_some(), ..Names::default() };
         let feature = self.feature;
         for name in feature.flags.iter().flatten() {
+            if names.enough {
+                break;
+            }
             let matches = names.ask(name, &check, &mut self.bench.effort);
             if let Some(collector) = collector.as_deref_mut().filter(|_| matches) {
                 collector.named(name, None);
             }
         }
         for (name, value) in feature.attributes.iter().flatten() {
+            if names.enough {
+                break;
+            }
             let matches = names.ask(name, &check, &mut self.bench.effort);
             if let Some(collector) = collector.as_deref_mut().filter(|_| matches) {
                 collector.named(name, Some(value));
@@ -357,6 +363,9 @@ impl<'s> TermEvaluation<'s, '_, '_> {
             collector.sort_named();
         }
         for instance in feature.instances.iter().flatten() {
+            if names.enough {
+                break;
+            }
             let mut any = false;
             for name in instance.keys() {
                 any |= names.ask(name, &check, &mut self.bench.effort);
@@ -368,16 +377,29 @@ impl<'s> TermEvaluation<'s, '_, '_> {
         if let Some(collector) = collector {
             collector.flush();
         }
-        self.name_row(expression, names)
+        self.name_row(expression, &check, names)
     }
 
-    fn name_row(&mut self, expression: &'s Expression, names: Names<'_>) -> Truth {
+    /// The undecided rule that may have set a variable whose name satisfies the expression.
+    fn undecided_name(&mut self, check: &NameCheck<'s>) -> Option<String> {
+        let Bench { facts, effort } = &mut *self.bench;
+        let mut names = facts.undecided_names();
+        let named = names.find(|(name, _)| check.holds(name, effort) != Ok(false));
+        named.map(|(_, rule)| rule).or_else(|| facts.undecided_template()).map(str::to_owned)
+    }
+
+    fn name_row(
+        &mut self,
+        expression: &'s Expression,
+        check: &NameCheck<'s>,
+        names: Names<'_>,
+    ) -> Truth {
         let mut outcome = names.outcome();
         if self.name == RULE_MATCHED
             && outcome == Ok(false)
-            && let Some(rule) = self.bench.facts.undecided_rule_of_names()
+            && let Some(rule) = self.undecided_name(check)
         {
-            outcome = Err(ExpressionError::DependsOnUndecided { rule: quoted(rule) });
+            outcome = Err(ExpressionError::DependsOnUndecided { rule: quoted(&rule) });
         }
         let shown = if names.matching.is_empty() { &names.all } else { &names.matching };
         let host = shown.iter().map(|name| cut(name, limits::REPORT_VALUE_BYTES)).collect();
@@ -450,34 +472,30 @@ impl<'s> NameCheck<'s> {
 struct Names<'n> {
     /// Every matching name is wanted, not only whether there is one.
     collecting: bool,
+    /// Asking on changes nothing.
+    enough: bool,
     all: BTreeSet<&'n str>,
     matching: BTreeSet<&'n str>,
     error: Option<ExpressionError>,
 }
 
 impl<'n> Names<'n> {
-    /// Asks about one name, unless enough is known already. Returns whether it matches.
+    /// Asks about one name. Returns whether it matches.
     fn ask<'s>(&mut self, name: &'n str, check: &NameCheck<'s>, effort: &mut Effort<'s>) -> bool {
-        let enough = self.matching.len() >= limits::REPORT_NAMES;
-        if enough && !self.collecting {
-            return false;
-        }
         if self.all.len() < limits::REPORT_NAMES {
             self.all.insert(name);
         }
-        match check.holds(name, effort) {
-            Ok(true) => {
-                if !enough {
-                    self.matching.insert(name);
-                }
-                true
-            }
-            Ok(false) => false,
-            Err(error) => {
-                self.error.get_or_insert(error);
-                false
-            }
+        let outcome = check.holds(name, effort);
+        let matches = outcome == Ok(true);
+        if matches && self.matching.len() < limits::REPORT_NAMES {
+            self.matching.insert(name);
         }
+        if let Err(error) = outcome {
+            self.error.get_or_insert(error);
+        }
+        let full = self.matching.len() >= limits::REPORT_NAMES;
+        self.enough = effort.is_used_up() || full && !self.collecting;
+        matches
     }
 
     fn outcome(&self) -> Outcome {
