@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::ser::{PrettyFormatter, Serializer};
 
 use super::{Failure, Outcome};
-use crate::host::{Host, HostRoot, labels};
+use crate::host::{Host, labels};
 
 /// Export what a host has, as JSON in the format of `nfd export`.
 #[derive(Debug, Args)]
@@ -24,8 +24,9 @@ pub struct Export {
     #[arg(short, long, value_name = "FILE")]
     path: Option<PathBuf>,
     /// Where the host's files are: a directory that holds proc, sys …, or the start of paths such as /host-sys.
-    #[arg(long, value_name = "PREFIX", default_value = "/")]
-    host_root: String,
+    /// [default: /, or /host- where /host-sys is mounted, as in NFD's images]
+    #[arg(long, value_name = "PREFIX")]
+    host_root: Option<String>,
 }
 
 /// What `export` can write.
@@ -39,9 +40,7 @@ enum What {
 
 /// Runs `imgcompat export`.
 pub fn run(arguments: &Export) -> Outcome {
-    let root = HostRoot::from_prefix(&arguments.host_root)
-        .map_err(|error| Failure::usage(format!("--host-root: {error}")))?;
-    let host = Host::new(root);
+    let host = Host::new(super::host_root(arguments.host_root.as_deref())?);
     let text = match arguments.what {
         What::Features => json(&host.export()),
         What::Labels => json(&labels::labels(&host)),

@@ -18,7 +18,10 @@ pub mod why;
 pub mod worker;
 
 use std::io::{ErrorKind, Write};
+use std::path::Path;
 use std::process::ExitCode;
+
+use crate::host::HostRoot;
 
 /// Why a subcommand could not do its work. The message says what, where, why and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -55,4 +58,12 @@ pub fn print(text: &str) -> Outcome {
             Err(Failure::undecided(format!("standard output cannot be written: {error}")))
         }
     }
+}
+
+/// The host to look at: what was asked for, else this machine. NFD's own images have the host's files below `/host-`; so
+/// do ours, where they are mounted.
+pub fn host_root(prefix: Option<&str>) -> Result<HostRoot, Failure> {
+    let mounted = || if Path::new("/host-sys").is_dir() { "/host-" } else { "/" };
+    HostRoot::from_prefix(prefix.unwrap_or_else(mounted))
+        .map_err(|error| Failure::usage(format!("--host-root: {error}")))
 }

@@ -15,7 +15,7 @@ use super::paint::{Colour, Paint};
 use super::registry_args::RegistryArgs;
 use super::{Failure, Outcome, nfd_json, table};
 use crate::deadline::Deadline;
-use crate::host::{FeatureSet, Features, Host, HostRoot};
+use crate::host::{FeatureSet, Features, Host};
 use crate::oci::{Digest, Reference};
 use crate::registry::resolve::{Resolved, Wanted, resolve};
 use crate::registry::{access::Access, fetch};
@@ -46,6 +46,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", conflicts_with = "host_root")]
     features: Option<PathBuf>,
     /// Where the host's files are: a directory that holds proc, sys ..., or the start of paths such as /host-sys
+    /// [default: /, or /host- where /host-sys is mounted, as in NFD's images]
     #[arg(long, value_name = "PREFIX")]
     host_root: Option<String>,
     /// How to print the result
@@ -173,19 +174,7 @@ fn features(args: &Args) -> Result<Box<dyn Features>, Failure> {
         })?;
         return Ok(Box::new(set));
     }
-    let root = match &args.host_root {
-        Some(prefix) => HostRoot::from_prefix(prefix)
-            .map_err(|error| Failure::usage(format!("--host-root: {error}")))?,
-        None => default_root(),
-    };
-    Ok(Box::new(Host::new(root)))
-}
-
-/// NFD's own images find the host's files below `/host-`; so do we, where they are mounted.
-fn default_root() -> HostRoot {
-    let mounted = Path::new("/host-sys").is_dir();
-    HostRoot::from_prefix(if mounted { "/host-" } else { "/" })
-        .unwrap_or_else(|_| HostRoot::local())
+    Ok(Box::new(Host::new(super::host_root(args.host_root.as_deref())?)))
 }
 
 /// Reads a file, or standard input for `-`.
