@@ -54,7 +54,8 @@ teardown() { end_test; }
   run timeout 60 script -qec "podman --root $SCRATCH/storage --runroot $SCRATCH/run --runtime $RUNTIME --hooks-dir $HOOKS run --rm -t --network none -v $T/volume:/volume $IMAGE /bin/touch /volume/ran" /dev/null
   [ "$status" = 126 ]
   [ ! -e "$T/volume/ran" ]
-  [[ $output != *"no logs from conmon"* ]]
+  # Under runc podman may lose the message of any hook that refuses a container with a terminal; under crun it is ours to lose.
+  [ "$RUNTIME" = runc ] || [[ $output != *"no logs from conmon"* ]]
   decided '.verdict == "incompatible" and .decision == "deny"'
 }
 
