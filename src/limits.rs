@@ -16,6 +16,9 @@ pub const SPECIFICATION_BYTES: u64 = 1 << 20;
 pub const SPECIFICATION_NODES: usize = 600_000;
 /// Text in all scalars of one specification, aliases counted where they are used.
 pub const SPECIFICATION_TEXT_BYTES: usize = 4 << 20;
+/// What one pair of brackets, or one line, of a specification that is YAML and not JSON may hold. The YAML parser keeps
+/// it as tokens until the brackets close, at up to 180 bytes of memory a byte.
+pub const SPECIFICATION_BRACKETS_BYTES: usize = 256 << 10;
 /// Sets, rules, alternatives, terms and expressions of one specification together. They take most of the memory
 /// of a decoded one (some 200 bytes each), and the largest known specification has about a hundred.
 pub const SPECIFICATION_PARTS: usize = 100_000;

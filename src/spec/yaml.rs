@@ -6,9 +6,12 @@
 //! (go-yaml v2: they are applied where they stand, and what comes later wins), and bounds that count an alias as
 //! often as it is used, so that a bomb is refused before anything is expanded.
 //!
+//! `indentation.rs` helps with documents that are indented less strictly, `json.rs` reads those that are JSON.
+//!
 //! No function here recurses, and no scalar is stored twice: the nodes point into one text.
 
 mod indentation;
+mod json;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -76,6 +79,14 @@ impl Document {
     /// # Errors
     /// One diagnostic, with its place: bad syntax, a bound that is exceeded, or a second document.
     pub fn parse(source: &str) -> Result<Document, Diagnostic> {
+        if let Some(document) = json::load(source)? {
+            return Ok(document);
+        }
+        if source.len() > limits::SPECIFICATION_BRACKETS_BYTES
+            && indentation::longest_span(source) > limits::SPECIFICATION_BRACKETS_BYTES
+        {
+            return Err(too_large_brackets());
+        }
         let error = match Loader::load(source) {
             Ok(document) => return Ok(document),
             Err(Refusal::Syntax(error)) => error,
@@ -437,6 +448,15 @@ fn too_large(at: Position) -> Diagnostic {
         limits::SPECIFICATION_TEXT_BYTES
     );
     fault("too-large", at, message, None)
+}
+
+fn too_large_brackets() -> Diagnostic {
+    let message = format!(
+        "one pair of brackets, or one line, holds more than {} bytes",
+        limits::SPECIFICATION_BRACKETS_BYTES
+    );
+    let help = "write it in block style, or the whole document as JSON";
+    fault("too-large", Position { line: 1, column: 1 }, message, Some(help.to_owned()))
 }
 
 fn too_deep(at: Position) -> Diagnostic {

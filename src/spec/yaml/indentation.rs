@@ -1,4 +1,4 @@
-//! Lines inside brackets and quotes that are indented too little for YAML 1.2.
+//! Brackets and quotes over several lines: those indented too little for YAML 1.2, and those that hold too much.
 //!
 //! NFD's decoder (and YAML 1.1 as it is lived) accepts
 //!
@@ -52,8 +52,20 @@ pub(super) fn indented(source: &str) -> Option<Indented> {
     Some(result)
 }
 
+/// The most bytes that one pair of brackets or quotes spans, in whole lines.
+pub(super) fn longest_span(source: &str) -> usize {
+    let mut state = State::default();
+    let (mut span, mut longest) = (0, 0);
+    for line in source.split_inclusive('\n') {
+        span = if state.inside() { span + line.len() } else { line.len() };
+        longest = longest.max(span);
+        state.line(line, line.len() - line.trim_start_matches(' ').len());
+    }
+    longest
+}
+
 /// Where the end of a line leaves the reader. It knows only as much of YAML as is needed to tell brackets and
-/// quotes from text; it is asked only about documents that the parser has refused.
+/// quotes from text; it is asked only about documents that are very large, or that the parser has refused.
 #[derive(Debug, Default)]
 struct State {
     depth: usize,
