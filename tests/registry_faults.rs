@@ -16,6 +16,7 @@ use imgcompat::registry::access::{Access, Options};
 use imgcompat::registry::fetch::fetch;
 use imgcompat::registry::node_files::NodeFiles;
 use imgcompat::registry::secret::{Credentials, Secret};
+use imgcompat::worker::fetch::run_with;
 use imgcompat::worker::protocol::{FetchOutcome, FetchRequest, UnavailableKind};
 
 /// The secret that must never appear anywhere but in `Authorization` to the right server.
@@ -583,6 +584,42 @@ fn this_machine_is_spoken_to_in_plain_http_where_it_speaks_that() {
     let local = Options { plain_http: false, ..options() };
     let server = of(Content::good());
     must_be_found("loopback", ask_with(&server.authority, &local, 5_000));
+}
+
+#[test]
+fn nothing_is_sent_before_the_worker_is_confined() {
+    let server = of(Content::good());
+    let repository = Repository { registry: server.authority.clone(), path: "a".to_owned() };
+    let subjects = vec![Digest::of(b"image")];
+    let request = FetchRequest { repository, subjects, deadline_ms: 5_000 };
+    let input = serde_json::to_vec(&request).unwrap();
+    let run = |confine: &dyn Fn() -> std::io::Result<()>| {
+        let mut output = Vec::new();
+        let done = run_with(&options(), input.as_slice(), &mut output, confine);
+        (done, output)
+    };
+    let (done, output) = run(&|| Err(std::io::Error::other("no confinement")));
+    assert!(done.is_err() && output.is_empty());
+    assert_eq!(server.asked().len(), 0);
+    let (done, output) = run(&|| {
+        assert_eq!(server.asked().len(), 0);
+        Ok(())
+    });
+    done.unwrap();
+    must_be_found("worker", FetchOutcome::read_from(&mut output.as_slice()).unwrap());
+}
+
+#[test]
+fn a_request_that_is_none_and_a_repository_that_is_none_are_refused() {
+    let mut output = Vec::new();
+    assert!(run_with(&options(), &b"{}"[..], &mut output, || Ok(())).is_err());
+    for (registry, path) in
+        [("../../etc", "a"), ("r.example", "../a"), ("r.example", "A"), ("", "a")]
+    {
+        let repository = Repository { registry: registry.to_owned(), path: path.to_owned() };
+        let access = Access::for_repository(&repository, &options());
+        assert_eq!(access.err().unwrap().kind, UnavailableKind::Configuration, "{registry}/{path}");
+    }
 }
 
 /// A registry that wants a bearer token from the service at `realm`.

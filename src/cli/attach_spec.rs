@@ -10,7 +10,8 @@ use crate::limits;
 use crate::oci::media_type;
 use crate::registry::attach::{Artifact, Attached};
 use crate::registry::client::Client;
-use crate::spec;
+use crate::spec::lint::lint;
+use crate::spec::{self, Diagnostic, Severity};
 
 use super::image_subjects::{self, PlatformArgs, Subject, failed};
 use super::registry_args::RegistryArgs;
@@ -128,28 +129,33 @@ fn read_specification(path: &str, registry: &RegistryArgs) -> Result<Vec<u8>, Fa
     Ok(bytes)
 }
 
-/// Nothing is attached that would be refused later; warnings have to be accepted by hand.
+/// Nothing is attached that would be refused on every node. What decodes in an odd way has to be accepted by hand;
+/// what is only unwise is said.
 fn validate(path: &str, bytes: &[u8], force: bool) -> Result<(), Failure> {
-    let lines = |findings: &[spec::Diagnostic]| {
+    let lines = |findings: &[Diagnostic]| {
         findings.iter().map(|d| format!("{path}: {d}")).collect::<Vec<_>>().join("\n")
     };
-    let decoded = spec::decode(bytes).map_err(|invalid| {
-        Failure::undecided(format!(
-            "{}\nnothing was attached: {path} is not a valid specification",
-            lines(&invalid.errors)
-        ))
-    })?;
-    if decoded.warnings.is_empty() {
-        return Ok(());
+    let refuse = |findings: &[Diagnostic], reason: &str| {
+        Err(Failure::undecided(format!("{}\nnothing was attached: {reason}", lines(findings))))
+    };
+    let decoded = match spec::decode(bytes) {
+        Ok(decoded) => decoded,
+        Err(invalid) => return refuse(&invalid.errors, "this is not a valid specification"),
+    };
+    let (errors, unwise): (Vec<Diagnostic>, Vec<Diagnostic>) = lint(&decoded.specification)
+        .into_iter()
+        .partition(|finding| finding.severity == Severity::Error);
+    if !errors.is_empty() {
+        return refuse(&errors, "no node could evaluate it");
     }
-    let warnings = lines(&decoded.warnings);
-    if force {
-        let _ = writeln!(std::io::stderr(), "{warnings}");
-        return Ok(());
+    if !decoded.warnings.is_empty() && !force {
+        return refuse(&decoded.warnings, "change it, or attach it as it is with --force");
     }
-    Err(Failure::undecided(format!(
-        "{warnings}\nnothing was attached: there are warnings; change {path}, or attach it as it is with --force"
-    )))
+    let warnings = [decoded.warnings, unwise].concat();
+    if !warnings.is_empty() {
+        let _ = writeln!(std::io::stderr(), "{}", lines(&warnings));
+    }
+    Ok(())
 }
 
 /// The time with fractions of a second: of two artifacts made in the same second the later one must count.

@@ -4,6 +4,7 @@
 
 use crate::deadline::Deadline;
 use crate::limits;
+use crate::oci::reference::InvalidReference;
 use crate::oci::{Descriptor, Reference};
 use crate::registry::access::Access;
 use crate::registry::attach;
@@ -88,11 +89,16 @@ fn platform_name(platform: &crate::oci::Platform) -> String {
     crate::registry::failure::printable(&joined.join("/"))
 }
 
-/// Reads a reference from the command line.
+/// Reads a reference from the command line; it must say which image, by tag or digest.
 pub fn reference(text: &str) -> Result<Reference, Failure> {
-    text.parse().map_err(|problem: crate::oci::reference::InvalidReference| {
-        Failure::usage(problem.to_string())
-    })
+    let reference: Reference =
+        text.parse().map_err(|problem: InvalidReference| Failure::usage(problem.to_string()))?;
+    if reference.tag.is_none() && reference.digest.is_none() {
+        return Err(Failure::usage(format!(
+            "{reference} names neither a tag nor a digest; write {reference}:TAG"
+        )));
+    }
+    Ok(reference)
 }
 
 /// A client for the first server that may be asked.

@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::oci::Repository;
+use crate::oci::{Reference, Repository};
 use crate::worker::protocol::{Unavailable, UnavailableKind};
 
 use super::failure;
@@ -102,6 +102,7 @@ pub struct Options {
 impl Access {
     /// Works out how to reach a repository. Reads files and may run a credential helper.
     pub fn for_repository(repository: &Repository, options: &Options) -> Result<Self, Unavailable> {
+        must_be_a_name(repository)?;
         let system = Arc::new(SystemRoots::new(certificates::system_bundle(&options.files)));
         let places = places(repository, options)?;
         let mut endpoints = Vec::new();
@@ -109,6 +110,18 @@ impl Access {
             endpoints.push(endpoint(place, options, &system)?);
         }
         Ok(Access { repository: repository.clone(), endpoints })
+    }
+}
+
+/// The parts become paths of files and addresses, so they are checked again, whoever made them.
+fn must_be_a_name(repository: &Repository) -> Result<(), Unavailable> {
+    match repository.to_string().parse::<Reference>() {
+        Ok(parsed) if parsed.repository == *repository => Ok(()),
+        _ => {
+            let name = failure::printable(&repository.to_string());
+            let detail = format!("`{name}` is not the name of a repository");
+            Err(failure::unavailable(UnavailableKind::Configuration, detail))
+        }
     }
 }
 

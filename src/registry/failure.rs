@@ -61,7 +61,7 @@ pub fn no_answer(host: &str, what: &str, error: ureq::Error) -> Unavailable {
         ureq::Error::ConnectProxyFailed(reason) => {
             (UnavailableKind::Connection, format!("the proxy gave no connection: {reason}"))
         }
-        ureq::Error::BadUri(_) | ureq::Error::InvalidProxyUrl => {
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::InvalidProxyUrl => {
             (UnavailableKind::Configuration, format!("its address cannot be used: {error}"))
         }
         other => (UnavailableKind::Server, format!("it does not speak HTTP as it should: {other}")),

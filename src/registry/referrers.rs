@@ -90,7 +90,13 @@ impl Client<'_> {
             return Ok(absent);
         }
         let mut entries = Vec::new();
+        let mut bytes = 0;
         for page in 1.. {
+            bytes += answer.body.len() as u64;
+            if bytes > limits::MANIFEST_BYTES {
+                let problem = format!("lists it in more than {} bytes", limits::MANIFEST_BYTES);
+                return Err(failure::senseless(self.host(), &what, problem));
+            }
             self.page(&call, &answer, &mut entries)?;
             let Some(next) = self.next_page(&answer, &what)? else { break };
             if page == limits::REFERRERS_PAGES {
@@ -133,7 +139,8 @@ impl Client<'_> {
     }
 
     fn next_page(&self, answer: &Answer, what: &str) -> Result<Option<url::Url>, Unavailable> {
-        let Some(target) = answer.header("link").and_then(link::next) else { return Ok(None) };
+        let links = answer.headers.get_all("link").iter().filter_map(|value| value.to_str().ok());
+        let Some(target) = links.filter_map(link::next).next() else { return Ok(None) };
         let next = self.address(answer, target, what)?;
         if next.origin() == answer.url.origin() {
             return Ok(Some(next));

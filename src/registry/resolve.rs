@@ -161,7 +161,11 @@ impl Client<'_> {
         let found = match (&reference.digest, &reference.tag) {
             (Some(digest), _) => self.manifest(digest)?,
             (None, Some(tag)) => self.tagged(tag)?,
-            (None, None) => self.tagged("latest")?,
+            // NFD's client guesses no `latest` either: the wrong guess would judge another image.
+            (None, None) => {
+                let detail = format!("{reference} names neither a tag nor a digest");
+                return Err(failure::unavailable(UnavailableKind::Configuration, detail));
+            }
         };
         found.ok_or_else(|| {
             failure::senseless(
