@@ -90,5 +90,7 @@ pub const EVALUATION_STEPS: u64 = 20_000_000;
 pub const REPORT_NAMES: usize = 20;
 /// One host value in a report.
 pub const REPORT_VALUE_BYTES: usize = 1024;
+/// One name in a report that many rows may repeat: a feature, or an element of the host.
+pub const REPORT_NAME_BYTES: usize = 200;
 /// Elements that the data of one `varsTemplate` may have; a kernel configuration has 10,000.
 pub const TEMPLATE_ELEMENTS: usize = 50_000;

@@ -515,6 +515,19 @@ fn a_report_stays_small_where_the_host_is_large() {
     ));
 }
 
+#[test]
+fn a_long_name_is_not_kept_once_for_every_row() {
+    let expressions = (0..2_000).map(|index| (format!("a{index}"), op("Bogus", &[]))).collect();
+    let vars = (0..2_000).map(|index| (format!("v{index}"), String::new())).collect();
+    let mut specification = one_rule(vec![term(&"f".repeat(500_000), expressions)]);
+    let rule = &mut specification.compatibilities[0].rules[0];
+    (rule.name, rule.vars) = ("n".repeat(500_000), vars);
+    let evaluation = evaluate(&specification, &host(), &Options::default());
+    let rows = &evaluation.sets[0].rules[0].expressions;
+    assert_eq!(rows.len(), 2_000);
+    assert!(rows.iter().all(|row| row.feature.len() < 250));
+}
+
 // Nothing that a specification says makes the evaluation fail.
 
 fn texts() -> impl Strategy<Value = String> {

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::module_name;
+use super::quote::quoted;
 use crate::host::{Attributes, Discovery, Features};
 
 /// The feature that NFD makes of the variables of matching rules.
@@ -56,12 +57,12 @@ pub(super) struct Facts<'f> {
     uncertain: Uncertain,
 }
 
-/// Variables that an undecided rule would have set, with the rule's name.
+/// Variables that an undecided rule would have set, with the rule's name, quoted and cut.
 #[derive(Debug, Default)]
 struct Uncertain {
-    named: BTreeMap<String, String>,
+    named: BTreeMap<String, Rc<str>>,
     /// A rule whose template could set any variable.
-    any: Option<String>,
+    any: Option<Rc<str>>,
 }
 
 impl<'f> Facts<'f> {
@@ -113,23 +114,24 @@ impl<'f> Facts<'f> {
         names: impl Iterator<Item = &'n String>,
         template: bool,
     ) {
+        let rule: Rc<str> = quoted(rule).into();
         for name in names {
-            self.uncertain.named.insert(name.clone(), rule.to_owned());
+            self.uncertain.named.insert(name.clone(), Rc::clone(&rule));
         }
         if template {
-            self.uncertain.any = Some(rule.to_owned());
+            self.uncertain.any = Some(rule);
         }
     }
 
     /// The undecided rule that this variable of `rule.matched` depends on.
     pub(super) fn undecided_rule(&self, variable: &str) -> Option<&str> {
         let named = self.uncertain.named.get(variable);
-        named.or(self.uncertain.any.as_ref()).map(String::as_str)
+        named.or(self.uncertain.any.as_ref()).map(AsRef::as_ref)
     }
 
     /// Variables that may or may not be in `rule.matched`, each with the undecided rule it depends on.
     pub(super) fn undecided_names(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.uncertain.named.iter().map(|(name, rule)| (name.as_str(), rule.as_str()))
+        self.uncertain.named.iter().map(|(name, rule)| (name.as_str(), rule.as_ref()))
     }
 
     /// An undecided rule whose template could have set any variable.

@@ -6,6 +6,7 @@
 //! | `term.rs` | one entry of matchFeatures on one feature, with its rows of the report |
 //! | `expression.rs` | one expression on one element: the operators |
 //! | `version.rs`, `pattern.rs` | what versions and patterns are |
+//! | `names.rs` | matchName |
 //! | `module_name.rs` | where `-` is `_` |
 //! | `facts.rs` | the features asked for, and `rule.matched` |
 //! | `matched.rs` | the elements that matched, for `varsTemplate` |
@@ -18,6 +19,7 @@ pub mod expression;
 mod facts;
 mod matched;
 mod module_name;
+mod names;
 pub mod pattern;
 mod quote;
 pub mod report;

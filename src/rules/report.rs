@@ -164,7 +164,7 @@ pub enum Matcher {
 /// One row: what was asked, and what the host has.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExpressionReport {
-    /// The feature as written in the specification.
+    /// The feature as written in the specification; cut if it is longer than any feature's name.
     pub feature: String,
     /// The element's name; empty for `matchName` and for bare terms.
     pub element: String,

@@ -4,7 +4,7 @@
 //! failFast=false), in Kleene's logic. Flags and attributes of a feature are one pool of elements; of instances, one
 //! must satisfy all expressions by itself. Called by [`super::evaluate`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::effort::Effort;
@@ -12,13 +12,15 @@ use super::expression::{Check, Element, ExpressionError, Operator};
 use super::facts::{Fact, Facts, RULE_MATCHED};
 use super::matched::Collector;
 use super::module_name;
-use super::quote::{cut, quoted};
+use super::names::{NameCheck, Names};
+use super::quote::cut;
 use super::report::{ExpressionReport, ExpressionVerdict, HostValue, Matcher, Truth};
 use crate::host::{Attributes, Discovery, Feature};
 use crate::limits;
 use crate::spec::{Expression, Position, Term};
 
-type Outcome = Result<bool, ExpressionError>;
+/// What an expression says about one element.
+pub(super) type Outcome = Result<bool, ExpressionError>;
 
 /// Everything a term is evaluated with.
 pub(super) struct Bench<'s, 'f> {
@@ -87,7 +89,7 @@ fn row(
     verdict: ExpressionVerdict,
 ) -> ExpressionReport {
     ExpressionReport {
-        feature: term.feature.clone(),
+        feature: cut(&term.feature, limits::REPORT_NAME_BYTES),
         element: element.to_owned(),
         matcher,
         op: expression.map(|e| e.op.clone()).unwrap_or_default(),
@@ -250,7 +252,7 @@ impl<'s> TermEvaluation<'s, '_, '_> {
     fn depends_on_decided_rules(&self, variable: &str) -> Result<(), ExpressionError> {
         let rule = self.bench.facts.undecided_rule(variable).filter(|_| self.name == RULE_MATCHED);
         match rule {
-            Some(rule) => Err(ExpressionError::DependsOnUndecided { rule: quoted(rule) }),
+            Some(rule) => Err(ExpressionError::DependsOnUndecided { rule: rule.to_owned() }),
             None => Ok(()),
         }
     }
@@ -339,7 +341,7 @@ impl<'s> TermEvaluation<'s, '_, '_> {
         mut collector: Option<&mut Collector>,
     ) -> Truth {
         let check = NameCheck::new(expression, module_name::applies_to(self.name));
-        let mut names = Names { collecting: collector.is_some(), ..Names::default() };
+        let mut names = Names::new(collector.is_some());
         let feature = self.feature;
         for name in feature.flags.iter().flatten() {
             if names.enough {
@@ -399,10 +401,10 @@ impl<'s> TermEvaluation<'s, '_, '_> {
             && outcome == Ok(false)
             && let Some(rule) = self.undecided_name(check)
         {
-            outcome = Err(ExpressionError::DependsOnUndecided { rule: quoted(&rule) });
+            outcome = Err(ExpressionError::DependsOnUndecided { rule });
         }
         let shown = if names.matching.is_empty() { &names.all } else { &names.matching };
-        let host = shown.iter().map(|name| cut(name, limits::REPORT_VALUE_BYTES)).collect();
+        let host = shown.iter().map(|name| cut(name, limits::REPORT_NAME_BYTES)).collect();
         let cut_list = shown.len() == limits::REPORT_NAMES;
         let mut row = self.report("", Matcher::MatchName, Some(expression), &outcome);
         row.host = Some(HostValue::Names(host));
@@ -431,77 +433,4 @@ fn all(outcomes: &[Outcome]) -> Truth {
 
 fn shown(value: &str) -> HostValue {
     HostValue::Value(cut(value, limits::REPORT_VALUE_BYTES))
-}
-
-/// The expression of a matchName, with what it needs for names of kernel modules.
-struct NameCheck<'s> {
-    check: Result<Check<'s>, ExpressionError>,
-    /// The values with `_` for `-`, where names are compared as modules'.
-    modules: Option<BTreeSet<String>>,
-}
-
-impl<'s> NameCheck<'s> {
-    fn new(expression: &'s Expression, modules: bool) -> Self {
-        let values =
-            || expression.value.iter().map(|value| module_name::canonical(value)).collect();
-        NameCheck { check: Check::new(expression), modules: modules.then(values) }
-    }
-
-    fn holds(&self, name: &str, effort: &mut Effort<'s>) -> Outcome {
-        let check = self.check.as_ref().map_err(Clone::clone)?;
-        let plain = check.holds(Element::Value(name), effort)?;
-        let Some(values) = &self.modules else { return Ok(plain) };
-        let wanted = || values.contains(&module_name::canonical(name));
-        match check.operator {
-            Operator::In => Ok(wanted()),
-            Operator::NotIn => Ok(!wanted()),
-            // The author of a pattern may have thought of either spelling.
-            Operator::InRegexp if !plain => {
-                let underscored = module_name::canonical(name);
-                let dashed = module_name::dashed(name);
-                Ok(check.holds(Element::Value(&underscored), effort)?
-                    || check.holds(Element::Value(&dashed), effort)?)
-            }
-            _ => Ok(plain),
-        }
-    }
-}
-
-/// The names asked about so far.
-#[derive(Default)]
-struct Names<'n> {
-    /// Every matching name is wanted, not only whether there is one.
-    collecting: bool,
-    /// Asking on changes nothing.
-    enough: bool,
-    all: BTreeSet<&'n str>,
-    matching: BTreeSet<&'n str>,
-    error: Option<ExpressionError>,
-}
-
-impl<'n> Names<'n> {
-    /// Asks about one name. Returns whether it matches.
-    fn ask<'s>(&mut self, name: &'n str, check: &NameCheck<'s>, effort: &mut Effort<'s>) -> bool {
-        if self.all.len() < limits::REPORT_NAMES {
-            self.all.insert(name);
-        }
-        let outcome = check.holds(name, effort);
-        let matches = outcome == Ok(true);
-        if matches && self.matching.len() < limits::REPORT_NAMES {
-            self.matching.insert(name);
-        }
-        if let Err(error) = outcome {
-            self.error.get_or_insert(error);
-        }
-        let full = self.matching.len() >= limits::REPORT_NAMES;
-        self.enough = effort.is_used_up() || full && !self.collecting;
-        matches
-    }
-
-    fn outcome(&self) -> Outcome {
-        match &self.error {
-            Some(error) if self.matching.is_empty() => Err(error.clone()),
-            _ => Ok(!self.matching.is_empty()),
-        }
-    }
 }
