@@ -66,6 +66,20 @@ pub const TEMPLATE_BYTES: usize = 64 << 10;
 pub const TEMPLATE_OUTPUT_BYTES: usize = 1 << 20;
 /// Steps (nodes evaluated, elements produced) of one `varsTemplate`.
 pub const TEMPLATE_STEPS: usize = 1_000_000;
+/// Bytes of all strings, lists and maps one `varsTemplate` makes, given back or not.
+pub const TEMPLATE_MEMORY_BYTES: usize = 16 << 20;
+/// Bytes of the matched elements one `varsTemplate` works on.
+pub const TEMPLATE_DATA_BYTES: usize = 32 << 20;
+/// Actions and parentheses inside each other in the text of a template; people write three or four.
+pub const TEMPLATE_NESTING: usize = 100;
+/// Actions and parentheses open while a template runs, over all templates it calls; bounds the stack.
+pub const TEMPLATE_OPEN_ACTIONS: usize = 250;
+/// Templates that call each other.
+pub const TEMPLATE_CALL_DEPTH: usize = 64;
+/// Lists inside lists, and how deep a value is printed, compared or copied.
+pub const TEMPLATE_VALUE_DEPTH: usize = 64;
+/// The compiled form of one pattern in a template.
+pub const TEMPLATE_PATTERN_BYTES: usize = 1 << 20;
 /// The line a refused start prints. runc keeps a hook's output in memory without a bound of its own.
 pub const REFUSAL_BYTES: usize = 1024;
 /// The time for one start when the policy sets none.

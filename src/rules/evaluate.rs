@@ -12,6 +12,7 @@ use super::matched::Collector;
 use super::report::{
     Evaluation, ExpressionReport, MatchAnyReport, RuleReport, SetReport, SetVerdict, Truth,
 };
+use super::template;
 use super::term::{self, Bench};
 use crate::host::{Attributes, Features};
 use crate::limits;
@@ -181,13 +182,9 @@ impl<'s> RuleEvaluation<'s> {
 
 /// Executes a template within [`limits`].
 fn expand(source: &str, collector: Collector) -> Result<Vec<(String, String)>, String> {
-    if source.len() > limits::TEMPLATE_BYTES {
-        let (have, max) = (source.len(), limits::TEMPLATE_BYTES);
-        return Err(format!("it has {have} bytes, {max} are allowed"));
-    }
     let max = limits::TEMPLATE_ELEMENTS;
-    let _matched = collector.finish().ok_or(format!("more than {max} elements match"))?;
-    Err("templates are not supported".to_owned())
+    let matched = collector.finish().ok_or(format!("more than {max} elements match"))?;
+    template::execute(source, &matched).map_err(|error| error.to_string())
 }
 
 /// The reason of an undecided rule: the first row that could not be evaluated.

@@ -10,6 +10,7 @@
 //! | `module_name.rs` | where `-` is `_` |
 //! | `facts.rs` | the features asked for, and `rule.matched` |
 //! | `matched.rs` | the elements that matched, for `varsTemplate` |
+//! | `template/` | `varsTemplate`: Go's template language and sprig, bounded |
 //! | `effort.rs` | what an evaluation may cost |
 //! | `report.rs` | the result: every set, rule and expression with verdict and host value |
 
@@ -17,12 +18,13 @@ mod effort;
 pub mod evaluate;
 pub mod expression;
 mod facts;
-mod matched;
+pub mod matched;
 mod module_name;
 mod names;
 pub mod pattern;
 mod quote;
 pub mod report;
+pub mod template;
 mod term;
 pub mod version;
 

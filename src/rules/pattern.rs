@@ -6,6 +6,9 @@
 
 mod class;
 mod reader;
+mod search;
+
+pub use search::Search;
 
 use std::cell::RefCell;
 

@@ -3,11 +3,13 @@
 //! It follows Go `regexp/syntax/parse.go` construct by construct (flags `Perl`), because a pattern must be accepted
 //! or refused exactly as NFD does: `{` is literal unless it begins a repeat count, `a**` is an error, `\Q..\E`
 //! quotes, `\pN` and `[[:alpha:]]` are classes, `(?<n>` names a group. It never recurses; open groups are on a stack
-//! of its own. Captures and greediness are dropped: nobody asks where a pattern matches.
+//! of its own. Captures keep their number and their name; `Pattern` ignores them, templates ask for them.
 
 use std::collections::HashMap;
 
-use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Dot, Hir, Look, Repetition};
+use regex_syntax::hir::{
+    Capture, Class, ClassUnicode, ClassUnicodeRange, Dot, Hir, Look, Repetition,
+};
 
 use super::{PatternError, class};
 use crate::limits;
@@ -26,12 +28,13 @@ pub(super) struct Parsed {
     pub size: u64,
 }
 
-/// The flags of `(?ims)`; `U` is read and has no effect on whether something matches.
+/// The flags of `(?imsU)`.
 #[derive(Clone, Copy, Default)]
 struct Flags {
     fold: bool,
     multi_line: bool,
     dot_newline: bool,
+    lazy: bool,
 }
 
 /// What Go merges: neighbouring literals into one, nested concatenations and alternations into one.
@@ -57,7 +60,8 @@ struct Node {
 /// An open group: what was read of it, and what to return to when it closes.
 struct Group {
     outer: Flags,
-    captures: bool,
+    /// The number and the name of a group that captures.
+    captures: Option<(u32, Option<Box<str>>)>,
     alternatives: Vec<Node>,
     sequence: Vec<Node>,
 }
@@ -68,6 +72,7 @@ struct Reader<'p> {
     flags: Flags,
     open: Vec<Group>,
     group: Group,
+    captures: u32,
     ranges: usize,
     folded: usize,
     named: HashMap<(&'p str, bool), ClassUnicode>,
@@ -80,7 +85,8 @@ pub(super) fn read(pattern: &str) -> Result<Parsed, PatternError> {
         rest: pattern,
         flags: Flags::default(),
         open: Vec::new(),
-        group: Group::new(Flags::default(), false),
+        group: Group::new(Flags::default(), None),
+        captures: 0,
         ranges: 0,
         folded: 0,
         named: HashMap::new(),
@@ -216,11 +222,16 @@ impl<'p> Reader<'p> {
             return self.perl_group();
         }
         self.skip(1);
-        self.begin(true);
+        self.begin_capture(None);
         Ok(())
     }
 
-    fn begin(&mut self, captures: bool) {
+    fn begin_capture(&mut self, name: Option<Box<str>>) {
+        self.captures += 1;
+        self.begin(Some((self.captures, name)));
+    }
+
+    fn begin(&mut self, captures: Option<(u32, Option<Box<str>>)>) {
         let group = Group::new(self.flags, captures);
         self.open.push(std::mem::replace(&mut self.group, group));
     }
@@ -237,9 +248,11 @@ impl<'p> Reader<'p> {
         self.skip(1);
         let group = std::mem::replace(&mut self.group, outer);
         self.flags = group.outer;
-        let captures = group.captures;
+        let mut group = group;
+        let captures = group.captures.take();
         let mut node = group.close()?;
-        if captures {
+        if let Some((index, name)) = captures {
+            node.hir = Hir::capture(Capture { index, name, sub: Box::new(node.hir) });
             node.kind = Kind::Other;
             node.size += 2;
             node.height += 1;
@@ -265,14 +278,14 @@ impl<'p> Reader<'p> {
                 'i' => flags.fold = value,
                 'm' => flags.multi_line = value,
                 's' => flags.dot_newline = value,
-                'U' => {}
+                'U' => flags.lazy = value,
                 '-' if value => {
                     (value, saw_flag) = (false, false);
                     continue;
                 }
                 ':' | ')' if value || saw_flag => {
                     if c == ':' {
-                        self.begin(false);
+                        self.begin(None);
                     }
                     self.flags = flags;
                     return Ok(());
@@ -291,7 +304,7 @@ impl<'p> Reader<'p> {
         match name.split_once('>') {
             Some((name, rest)) if valid(name) => {
                 self.rest = rest;
-                self.begin(true);
+                self.begin_capture(Some(name.into()));
                 Ok(())
             }
             _ => Err(self.error("invalid named capture", start)),
@@ -309,7 +322,8 @@ impl<'p> Reader<'p> {
         counted: bool,
         after_repeat: bool,
     ) -> Result<(), PatternError> {
-        if self.rest.starts_with('?') {
+        let marked = self.rest.starts_with('?');
+        if marked {
             self.skip(1);
         }
         if after_repeat {
@@ -318,7 +332,7 @@ impl<'p> Reader<'p> {
         let Some(node) = self.group.sequence.pop() else {
             return Err(self.error("missing argument to repetition operator", start));
         };
-        let node = node.repeated(min, max, counted);
+        let node = node.repeated(min, max, counted, marked == self.flags.lazy);
         let checked = counted && (min >= 2 || max.is_some_and(|max| max >= 2));
         if checked && node.repeats > MAX_REPEAT {
             return Err(self.error("invalid repeat count", start));
@@ -626,7 +640,7 @@ impl Node {
         Node { hir, kind, size: 1, height: 1, repeats: 1 }
     }
 
-    fn repeated(self, min: u32, max: Option<u32>, counted: bool) -> Node {
+    fn repeated(self, min: u32, max: Option<u32>, counted: bool, greedy: bool) -> Node {
         let largest = max.unwrap_or(min);
         let copies = if counted { u64::from(largest).max(1) } else { 1 };
         let repeats = match (counted, max) {
@@ -634,7 +648,7 @@ impl Node {
             (true, _) => largest.max(1).saturating_mul(self.repeats),
             (false, _) => self.repeats,
         };
-        let hir = Hir::repetition(Repetition { min, max, greedy: true, sub: Box::new(self.hir) });
+        let hir = Hir::repetition(Repetition { min, max, greedy, sub: Box::new(self.hir) });
         Node {
             hir,
             kind: Kind::Other,
@@ -661,7 +675,7 @@ impl Node {
 }
 
 impl Group {
-    fn new(outer: Flags, captures: bool) -> Group {
+    fn new(outer: Flags, captures: Option<(u32, Option<Box<str>>)>) -> Group {
         Group { outer, captures, alternatives: Vec::new(), sequence: Vec::new() }
     }
 
