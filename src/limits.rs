@@ -66,6 +66,8 @@ pub const TEMPLATE_BYTES: usize = 64 << 10;
 pub const TEMPLATE_OUTPUT_BYTES: usize = 1 << 20;
 /// Steps (nodes evaluated, elements produced) of one `varsTemplate`.
 pub const TEMPLATE_STEPS: usize = 1_000_000;
+/// What one of these steps is worth in [`EVALUATION_STEPS`]: a document with a hundred rules cannot run a hundred bombs.
+pub const TEMPLATE_STEP_COST: usize = 10;
 /// Bytes of all strings, lists and maps one `varsTemplate` makes, given back or not.
 pub const TEMPLATE_MEMORY_BYTES: usize = 16 << 20;
 /// Bytes of the matched elements one `varsTemplate` works on.

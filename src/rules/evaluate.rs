@@ -12,7 +12,7 @@ use super::matched::Collector;
 use super::report::{
     Evaluation, ExpressionReport, MatchAnyReport, RuleReport, SetReport, SetVerdict, Truth,
 };
-use super::template;
+use super::template::Execution;
 use super::term::{self, Bench};
 use crate::host::{Attributes, Features};
 use crate::limits;
@@ -148,13 +148,13 @@ impl<'s> RuleEvaluation<'s> {
             all = all.and(term::evaluate(term, bench, rows, collector.as_mut()));
         }
         if let Some(collector) = collector.filter(|_| all == Truth::True) {
-            self.execute_template(collector);
+            self.execute_template(collector, bench);
         }
         all
     }
 
-    fn execute_template(&mut self, collector: Collector) {
-        match expand(&self.rule.vars_template, collector) {
+    fn execute_template(&mut self, collector: Collector, bench: &mut Bench<'s, '_>) {
+        match expand(&self.rule.vars_template, collector, &mut bench.effort) {
             Ok(variables) => self.variables.extend(variables),
             Err(error) => {
                 self.template_error.get_or_insert(format!("varsTemplate: {error}"));
@@ -180,11 +180,21 @@ impl<'s> RuleEvaluation<'s> {
     }
 }
 
-/// Executes a template within [`limits`].
-fn expand(source: &str, collector: Collector) -> Result<Vec<(String, String)>, String> {
+/// Executes a template within [`limits`]. What it cost is taken from the evaluation's budget afterwards; a budget that is
+/// used up executes no more.
+fn expand(
+    source: &str,
+    collector: Collector,
+    effort: &mut Effort<'_>,
+) -> Result<Vec<(String, String)>, String> {
     let max = limits::TEMPLATE_ELEMENTS;
     let matched = collector.finish().ok_or(format!("more than {max} elements match"))?;
-    template::execute(source, &matched).map_err(|error| error.to_string())
+    effort.spend(source.len() + 1).map_err(|error| error.to_string())?;
+    let execution = Execution::new(source, &matched);
+    let steps = execution.steps.saturating_mul(limits::TEMPLATE_STEP_COST);
+    let affordable = effort.spend(steps).map_err(|error| error.to_string());
+    let variables = execution.variables().map_err(|error| error.to_string())?;
+    affordable.map(|()| variables)
 }
 
 /// The reason of an undecided rule: the first row that could not be evaluated.

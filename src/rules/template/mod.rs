@@ -86,14 +86,38 @@ pub fn execute(source: &str, data: &Matched) -> Result<Vec<(String, String)>, Te
 
 /// The text a template gives; bytes that are not UTF-8 are replaced.
 pub fn render(source: &str, data: &Matched) -> Result<String, TemplateError> {
+    Execution::new(source, data).output
+}
+
+/// One execution and what it cost.
+pub struct Execution {
+    output: Result<String, TemplateError>,
+    /// The steps it took, of [`limits::TEMPLATE_STEPS`] or a little more.
+    pub steps: usize,
+}
+
+impl Execution {
+    /// Runs a template.
+    pub fn new(source: &str, data: &Matched) -> Execution {
+        let heap = Heap::default();
+        let output = output(source, data, &heap);
+        Execution { output, steps: heap.steps().min(limits::TEMPLATE_STEPS) }
+    }
+
+    /// The variables in its output, in the order of its lines.
+    pub fn variables(self) -> Result<Vec<(String, String)>, TemplateError> {
+        variables(&self.output?)
+    }
+}
+
+fn output(source: &str, data: &Matched, heap: &Heap) -> Result<String, TemplateError> {
     if source.len() > limits::TEMPLATE_BYTES {
         let limit = limits::TEMPLATE_BYTES;
         return Err(TemplateError::Limit { what: "bytes of text", limit });
     }
     let templates = parser::parse(source)?;
-    let heap = Heap::default();
     let data = heap.matched(data).map_err(|fault| at_line(1, fault))?;
-    match execute::run(&templates, &heap, data) {
+    match execute::run(&templates, heap, data) {
         Ok(output) => Ok(String::from_utf8_lossy(&output).into_owned()),
         Err(stop) => Err(at_line(stop.line, stop.fault)),
     }

@@ -402,6 +402,11 @@ impl Heap {
         Ok(())
     }
 
+    /// The steps so far; the data does not count.
+    pub fn steps(&self) -> usize {
+        self.steps.get()
+    }
+
     /// Counts memory, before it is taken.
     pub fn charge(&self, bytes: usize) -> Result<(), Fault> {
         let total = self.bytes.get().saturating_add(bytes);
