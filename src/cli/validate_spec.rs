@@ -1,7 +1,8 @@
 //! `imgcompat validate-spec`: reads a specification and says what is wrong or suspicious about it.
 //!
 //! The work is [`crate::spec::lint`]'s; here are the arguments, the reading, and three ways to print. Exit codes:
-//! 0 for none or warnings only, 1 for errors (with `--strict` for warnings too), 2 for what cannot be read.
+//! 0 for none or warnings only, 1 for errors (with `--strict` for warnings too), 2 for what cannot be read; of an
+//! image, 3 if it has no specification and 4 if that cannot be found out.
 
 mod sarif;
 mod text;
@@ -29,7 +30,7 @@ use crate::worker::protocol::FetchOutcome;
 /// Arguments of `validate-spec`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit codes: 0 no errors, 1 errors (with --strict also warnings), 2 usage error"
+    after_help = "Exit codes: 0 no errors, 1 errors (with --strict also warnings), 2 usage error, 3 the image has no specification, 4 the registry gave no answer"
 )]
 pub struct Args {
     /// The specification; - is standard input
@@ -165,7 +166,8 @@ fn attached(image: &str, arguments: &Args) -> Result<Vec<u8>, Failure> {
         FetchOutcome::Found(found) => (found.digest, found.subject),
         FetchOutcome::Invalid { artifact, subject, .. } => (artifact, subject),
         FetchOutcome::None => {
-            return Err(Failure::usage(format!("{image} has no compatibility specification")));
+            let message = format!("{image} has no compatibility specification");
+            return Err(Failure { message, code: 3 });
         }
         FetchOutcome::Unavailable(unavailable) => return Err(failed(unavailable)),
     };
