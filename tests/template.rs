@@ -72,6 +72,16 @@ const DIFFERENCES: &[(&str, Instead, &str)] = &[
     (r#"{{base "a/b"}}"#, Instead::Unsupported, "paths have no place in a specification"),
     (r#"{{sha1sum "a"}}"#, Instead::Unsupported, "SHA-1 is broken"),
     (r#"{{genCA "a" 1 | kindOf}}"#, Instead::Unsupported, "secrets and chance"),
+    (
+        r#"{{printf "%#v" (semver "1.2.3")}}"#,
+        Instead::Unsupported,
+        "the inside of a version is the library's",
+    ),
+    (
+        r#"{{printf "%d" (semver "1.2.3")}}"#,
+        Instead::Unsupported,
+        "the inside of a version is the library's",
+    ),
     (r#"{{shuffle "a"}}"#, Instead::Unsupported, "chance"),
 ];
 

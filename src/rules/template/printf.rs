@@ -351,6 +351,9 @@ impl<'h> Printer<'h> {
             Value::Uint64(number) => self.integer(*number, false, false, verb, value),
             Value::Float(number) => self.float(*number, verb, value),
             Value::Text(text) => self.string(text, verb, value),
+            Value::Version(_) if self.flags.go_syntax || !"vsqxX".contains(verb) => {
+                Err(Fault::Unsupported("printf of a version's fields"))
+            }
             Value::Version(version) => self.string(version.to_string().as_bytes(), verb, value),
             Value::List(list) => self.list(list, verb, depth),
             Value::Map(map) => self.map(map, verb, depth),

@@ -162,10 +162,11 @@ pub fn chunk(heap: &Heap, arguments: Arguments<'_>) -> Result<Value, Fault> {
     let count = ((items.len() as f64 - 1.0) / size as f64).floor() + 1.0;
     let Some(size) = usize::try_from(size).ok().filter(|size| *size > 0 && count.is_finite())
     else {
-        // Go reckons the number of chunks with floats; for a negative size it may be none.
-        return match count == 0.0 {
-            true => heap.typed_list(&CHUNKS, Vec::new()),
-            false => failed("chunks of this size are impossible"),
+        // Go reckons the number of chunks with floats; for a negative size it may be none or one.
+        return match items {
+            [_] if size != 0 => heap.typed_list(&CHUNKS, vec![heap.list(items.to_vec())?]),
+            _ if count == 0.0 => heap.typed_list(&CHUNKS, Vec::new()),
+            _ => failed("chunks of this size are impossible"),
         };
     };
     heap.expect_items(items.len())?;

@@ -58,12 +58,12 @@ pub fn min(_: &Heap, arguments: Arguments<'_>) -> Result<Value, Fault> {
 
 /// `maxf values…`
 pub fn maxf(_: &Heap, arguments: Arguments<'_>) -> Result<Value, Fault> {
-    extreme(arguments, f64::max)
+    extreme(arguments, |a, b| if a > b || (a == b && b.is_sign_negative()) { a } else { b })
 }
 
 /// `minf values…`
 pub fn minf(_: &Heap, arguments: Arguments<'_>) -> Result<Value, Fault> {
-    extreme(arguments, f64::min)
+    extreme(arguments, |a, b| if a < b || (a == b && a.is_sign_negative()) { a } else { b })
 }
 
 /// One that is no number makes the result none.

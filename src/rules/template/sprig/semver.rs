@@ -20,7 +20,7 @@ const CONSTRAINT_BYTES: usize = 512;
 const CONSTRAINT_GROUPS: usize = 32;
 
 /// A version; its parts as written, numbers apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Version {
     major: u64,
     minor: u64,
