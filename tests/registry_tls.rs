@@ -109,7 +109,9 @@ fn an_authority_beside_the_registrys_name_is_believed() {
     for kind in [Kind::DockerRegistry, Kind::Olareg] {
         let Some(registry) = with_tls(kind, pair.files()) else { continue };
         for folder in ["etc/containers/certs.d", "etc/docker/certs.d", "etc/containerd/certs.d"] {
-            must_fail(round_trip(&registry, &strict(&node)), UnavailableKind::Tls, "does not know");
+            for options in [strict(&node), node.options()] {
+                must_fail(round_trip(&registry, &options), UnavailableKind::Tls, "does not know");
+            }
             let file = format!("{folder}/{}/ca.crt", registry.authority);
             node.copy(&authority.certificate, &file);
             round_trip(&registry, &strict(&node)).unwrap();
@@ -124,7 +126,7 @@ fn an_authority_beside_the_registrys_name_is_believed() {
     }
 }
 
-/// On loopback plain HTTP is tried too unless verification is asked for; these tests are about TLS.
+/// On loopback plain HTTP is tried where no TLS is spoken, unless verification is asked for.
 fn strict(node: &Node) -> Options {
     Options { tls_verify: Some(true), ..node.options() }
 }
@@ -228,9 +230,35 @@ fn user_name_and_password_are_taken_from_where_the_node_has_them() {
     };
     must_fail(round_trip(&registry, &basic("wrong")), UnavailableKind::Denied, "HTTP 401");
     round_trip(&registry, &basic("hunter2-canary")).unwrap();
+    the_tool_takes_the_password_from_standard_input(&node, &registry);
     use base64::Engine as _;
     let pair = base64::prelude::BASE64_STANDARD.encode("user:hunter2-canary");
     let auths = format!(r#"{{"auths":{{"{}/a":{{"auth":"{pair}"}}}}}}"#, registry.authority);
     node.write("run/containers/0/auth.json", &auths);
     round_trip(&registry, &node.options()).unwrap();
+}
+
+fn the_tool_takes_the_password_from_standard_input(node: &Node, registry: &Registry) {
+    use std::io::Write;
+    node.write("spec.yaml", &String::from_utf8_lossy(SPECIFICATION));
+    let file = node.root.path().join("spec.yaml");
+    let image = format!("{}/a:1", registry.authority);
+    for (password, expected) in [("hunter2-canary\r\n", "attached"), ("hunter2-wrong", "HTTP 401")]
+    {
+        let mut tool = Command::new(env!("CARGO_BIN_EXE_imgcompat"))
+            .args(["attach-spec", &image, "--force"])
+            .arg(&file)
+            .args(["--plain-http", "--registry-username", "user", "--registry-password-stdin"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        tool.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
+        let output = tool.wait_with_output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text);
+        assert!(text.contains(expected), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
 }

@@ -106,6 +106,8 @@ pub struct Client<'a> {
     others: OnceCell<Sender>,
     /// Whether TLS is spoken, once that is known.
     tls: Cell<Option<bool>>,
+    /// True once the server has shown a certificate, even one that is not believed.
+    spoke_tls: Cell<bool>,
     authorizations: RefCell<BTreeMap<Action, HeaderValue>>,
 }
 
@@ -123,6 +125,7 @@ impl<'a> Client<'a> {
             own: OnceCell::new(),
             others: OnceCell::new(),
             tls: Cell::new(tls),
+            spoke_tls: Cell::new(false),
             authorizations: RefCell::default(),
         }
     }
@@ -244,7 +247,7 @@ impl<'a> Client<'a> {
         }
         let encrypted = self.send(call, &self.below(true, below));
         let (tls, result) = match encrypted {
-            Err(error) if may_be_plain(error.kind) => {
+            Err(error) if !self.spoke_tls.get() && may_be_plain(error.kind) => {
                 match self.send(call, &self.below(false, below)) {
                     Err(plain) if plain.kind == UnavailableKind::Connection => (true, Err(error)),
                     other => (false, other),
@@ -284,9 +287,11 @@ impl<'a> Client<'a> {
             limit: call.limit,
         };
         let sender = if own { self.own_sender()? } else { self.other_sender()? };
-        let mut answer = sender
-            .send(&outgoing, self.deadline)
-            .map_err(|error| failure::no_answer(&url.authority, call.what, error))?;
+        let mut answer = sender.send(&outgoing, self.deadline).map_err(|error| {
+            let spoke = matches!(error, ureq::Error::Rustls(rustls::Error::InvalidCertificate(_)));
+            self.spoke_tls.set(self.spoke_tls.get() || spoke);
+            failure::no_answer(&url.authority, call.what, error)
+        })?;
         self.forget_secrets(&mut answer, outgoing.authorization);
         Ok(answer)
     }
