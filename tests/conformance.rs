@@ -149,22 +149,12 @@ fn rules_have_the_verdicts_rows_and_variables_of_the_reference() {
 
 /// Whether `rule.matched` has these variables and no others once the case's rules are done: one more rule asks.
 fn has_variables(vectors: &Json, case: &Json, variables: &Json) -> bool {
-    let variables = variables.as_object().unwrap();
-    let values =
-        variables.iter().map(|(name, value)| (name.clone(), json!({"op": "In", "value": [value]})));
-    let values: serde_json::Map<String, Json> = values.collect();
-    let names: Vec<&String> = variables.keys().collect();
-    let another = match names.as_slice() {
-        [] => json!({}),
-        names => json!({"op": "NotIn", "value": names}),
-    };
-    let mut rules = case["rules"].as_array().unwrap().clone();
-    rules.push(json!({"matchFeatures": [{"feature": "rule.matched", "matchExpressions": values}]}));
-    rules.push(json!({"matchFeatures": [{"feature": "rule.matched", "matchName": another}]}));
-    let evaluation = evaluate_rules(vectors, case, &json!(rules)).unwrap();
-    let verdicts: Vec<SetVerdict> =
-        evaluation.sets[0].rules.iter().rev().take(2).map(|rule| rule.verdict).collect();
-    verdicts == [SetVerdict::Incompatible, SetVerdict::Compatible]
+    let mut specification = specification(&case["rules"]).unwrap();
+    let asking = vectors::asks_for_variables(variables.as_object().unwrap());
+    specification.compatibilities.push(asking);
+    let evaluation = evaluate(&specification, &features(vectors, case), &Options::default());
+    let verdicts = evaluation.sets[1].rules.iter().map(|rule| rule.verdict);
+    verdicts.eq([SetVerdict::Compatible, SetVerdict::Incompatible])
 }
 
 #[test]

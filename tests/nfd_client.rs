@@ -9,13 +9,15 @@
 mod generator;
 mod vectors;
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use generator::Random;
-use imgcompat::host::{FeatureSet, Host};
+use imgcompat::host::{Discovery, FeatureSet, Features, Host};
 use imgcompat::rules::{Options, SetVerdict, evaluate};
 use imgcompat::spec::Specification;
 use serde_json::{Value as Json, json};
@@ -54,8 +56,8 @@ fn skipped(why: &str) {
     println!("skipped: {why}");
 }
 
-/// One question to the reference.
-fn job(features: &FeatureSet, document: &str, tags: Option<&Json>) -> Json {
+/// One question to the reference; without features it is about those of the question before.
+fn job(features: Option<&FeatureSet>, document: &str, tags: Option<&Json>) -> Json {
     json!({"features": features, "document": document, "tags": tags})
 }
 
@@ -106,7 +108,7 @@ fn the_vectors_say_what_nfd_does() {
         let want = if case["want"] == "error" { json!("error") } else { json!([[case["want"]]]) };
         cases.push((
             case,
-            job(&features(&vectors, case), &as_document(&one_expression(case)), None),
+            job(Some(&features(&vectors, case)), &as_document(&one_expression(case)), None),
             want,
         ));
     }
@@ -115,12 +117,12 @@ fn the_vectors_say_what_nfd_does() {
             if case["want"].is_array() { json!([case["want"]]) } else { case["want"].clone() };
         cases.push((
             case,
-            job(&features(&vectors, case), &as_document(&case["rules"]), None),
+            job(Some(&features(&vectors, case)), &as_document(&case["rules"]), None),
             want,
         ));
     }
     for case in section(&vectors, "specs") {
-        let job = job(&features(&vectors, case), text(case, "doc"), case.get("tags"));
+        let job = job(Some(&features(&vectors, case)), text(case, "doc"), case.get("tags"));
         cases.push((case, job, case["want"].clone()));
     }
     let jobs: Vec<Json> = cases.iter().map(|(_, job, _)| job.clone()).collect();
@@ -151,7 +153,7 @@ fn random_specifications_have_the_verdicts_of_nfd_on_this_machine() {
     let features = Host::local().export();
     let specifications: Vec<Specification> =
         (0..SPECIFICATIONS).map(|seed| specification(seed, &features)).collect();
-    compare(reference, &specifications, |_| features.clone());
+    compare(reference, &specifications, std::slice::from_ref(&features));
 }
 
 #[test]
@@ -168,7 +170,53 @@ fn random_specifications_have_the_verdicts_of_nfd_on_random_features() {
     }
     let specifications: Vec<Specification> =
         (0..).zip(&features).map(|(seed, features)| specification(seed, features)).collect();
-    compare(reference, &specifications, |index| features[index].clone());
+    compare(reference, &specifications, &features);
+}
+
+/// Writes out everything a template gets to see.
+const DUMP: &str = "{{range $d, $features := .}}{{range $f, $elements := $features}}\
+    {{range $i, $element := $elements}}{{range $key, $value := $element}}\
+    {{$d}}.{{$f}} {{$i}} {{$key}}={{$value}}\n{{end}}{{end}}{{end}}{{end}}";
+
+#[test]
+fn templates_get_the_matched_elements_that_nfd_gives_them() {
+    let reference = match reference() {
+        Ok(reference) => reference,
+        Err(why) => return skipped(why),
+    };
+    let mut cases = Vec::new();
+    for seed in 0..SPECIFICATIONS {
+        let mut features = generator::features(&mut Random::new(seed));
+        features.flags.remove("kernel.loadedmodule");
+        let mut specification = specification(seed, &features);
+        let rules = specification.compatibilities.iter_mut().flat_map(|set| &mut set.rules);
+        // Where alternatives fail, NFD stores variables all the same.
+        rules
+            .filter(|rule| rule.match_any.is_empty())
+            .for_each(|rule| rule.vars_template = DUMP.to_owned());
+        cases.push((features, specification));
+    }
+    let jobs: Vec<Json> = cases
+        .iter()
+        .map(|(features, document)| {
+            job(Some(features), &serde_json::to_string(document).unwrap(), None)
+        })
+        .collect();
+    let mut variables = 0;
+    for ((features, mut document), answer) in cases.into_iter().zip(ask(reference, &jobs)) {
+        let Some(expected) = answer.get("vars").and_then(Json::as_object) else { continue };
+        variables += expected.len();
+        let before = document.clone();
+        document.compatibilities.push(vectors::asks_for_variables(expected));
+        let evaluation = evaluate(&document, &features, &Options::default());
+        let asked: Vec<SetVerdict> =
+            evaluation.sets.last().unwrap().rules.iter().map(|rule| rule.verdict).collect();
+        let (before, features) = (json!(before), json!(features));
+        let wanted = [SetVerdict::Compatible, SetVerdict::Incompatible];
+        assert_eq!(asked, wanted, "{before}\n{features}\n{answer}");
+    }
+    println!("NFD's templates set {variables} variables");
+    assert!(variables > 1_000);
 }
 
 /// A random specification, without the variables that NFD stores although the rule does not match.
@@ -182,17 +230,26 @@ fn specification(seed: u64, features: &FeatureSet) -> Specification {
     specification
 }
 
-/// Where NFD evaluates a document, every rule has the same verdict here.
-fn compare(
-    reference: &PathBuf,
-    specifications: &[Specification],
-    features: impl Fn(usize) -> FeatureSet,
-) {
+/// Features that are looked up once each: a set of them copies what it gives away.
+struct Once<'f>(&'f FeatureSet, RefCell<BTreeMap<String, Discovery>>);
+
+impl Features for Once<'_> {
+    fn discover(&self, name: &str) -> Discovery {
+        let mut known = self.1.borrow_mut();
+        known.entry(name.to_owned()).or_insert_with(|| self.0.discover(name)).clone()
+    }
+}
+
+/// Where NFD evaluates a document, every rule has the same verdict here. `features` are one set for each
+/// specification, or one for all.
+fn compare(reference: &PathBuf, specifications: &[Specification], features: &[FeatureSet]) {
+    let sets: Vec<Once<'_>> =
+        features.iter().map(|features| Once(features, RefCell::default())).collect();
     let jobs: Vec<Json> = specifications
         .iter()
         .enumerate()
         .map(|(index, specification)| {
-            job(&features(index), &serde_json::to_string(specification).unwrap(), None)
+            job(features.get(index), &serde_json::to_string(specification).unwrap(), None)
         })
         .collect();
     let answers = ask(reference, &jobs);
@@ -203,7 +260,8 @@ fn compare(
             continue;
         }
         evaluated += 1;
-        let ours = evaluate(specification, &features(index), &Options::default());
+        let set = &sets[index.min(sets.len() - 1)];
+        let ours = evaluate(specification, set, &Options::default());
         let ours: Json = ours
             .sets
             .iter()
@@ -223,7 +281,7 @@ fn compare(
             })
             .collect();
         let document = serde_json::to_string(specification).unwrap();
-        assert_eq!(ours, in_words(answer), "seed {index}: {document}\n{}", json!(features(index)));
+        assert_eq!(ours, in_words(answer), "seed {index}: {document}");
     }
     println!("NFD evaluated {evaluated} of {}: {rules} rules, {matching} match", jobs.len());
     assert!(evaluated * 2 > jobs.len() && matching * 10 > rules && matching * 10 < rules * 9);

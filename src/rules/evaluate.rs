@@ -194,7 +194,11 @@ fn expand(
     let steps = execution.steps.saturating_mul(limits::TEMPLATE_STEP_COST);
     let affordable = effort.spend(steps).map_err(|error| error.to_string());
     let variables = execution.variables().map_err(|error| error.to_string())?;
-    affordable.map(|()| variables)
+    // They stay until the evaluation ends.
+    let kept = variables.iter().map(|(name, value)| name.len() + value.len()).sum();
+    affordable?;
+    effort.spend(kept).map_err(|error| error.to_string())?;
+    Ok(variables)
 }
 
 /// The reason of an undecided rule: the first row that could not be evaluated.

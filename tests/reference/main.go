@@ -1,7 +1,8 @@
 // The reference: NFD's own rule engine, for tests/nfd_client.rs.
 //
 // Reads jobs from standard input, one JSON object a line: {"features": …, "document": "…", "tags": […]}. Features have
-// the form of `nfd export features`; the document is decoded as NFD's artifact client decodes it. Writes one JSON
+// the form of `nfd export features`, and without them those of the job before serve again; the document is decoded as
+// NFD's artifact client decodes it. Writes one JSON
 // object a line: {"sets": [[true, false], …], "vars": {…}} or {"error": "…"} or {"decode": "…"} or {"panic": "…"}.
 // The loop over sets and rules is that of NFD's pkg/client-nfd/compat/node-validator.
 package main
@@ -20,9 +21,9 @@ import (
 )
 
 type job struct {
-	Features nfd.Features `json:"features"`
-	Document string       `json:"document"`
-	Tags     []string     `json:"tags"`
+	Features *nfd.Features `json:"features"`
+	Document string        `json:"document"`
+	Tags     []string      `json:"tags"`
 }
 
 type answer struct {
@@ -43,7 +44,8 @@ func evaluate(j *job) (a answer) {
 	if err := yaml.Unmarshal([]byte(j.Document), &spec); err != nil {
 		return answer{Decode: err.Error()}
 	}
-	features := &j.Features
+	features := j.Features
+	delete(features.Attributes, nfd.RuleBackrefDomain+"."+nfd.RuleBackrefFeature)
 	for _, set := range spec.Compatibilties {
 		if len(j.Tags) > 0 && !slices.Contains(j.Tags, set.Tag) {
 			continue
@@ -69,12 +71,17 @@ func main() {
 	out := bufio.NewWriter(os.Stdout)
 	defer out.Flush()
 	encoder := json.NewEncoder(out)
+	features := nfd.NewFeatures()
 	for in.Scan() {
-		j := job{Features: *nfd.NewFeatures()}
+		j := job{}
 		a := answer{}
 		if err := json.Unmarshal(in.Bytes(), &j); err != nil {
 			a.Panic = "the job is broken: " + err.Error()
 		} else {
+			if j.Features != nil {
+				features = j.Features
+			}
+			j.Features = features
 			a = evaluate(&j)
 		}
 		if err := encoder.Encode(a); err != nil {

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use imgcompat::host::{Feature, FeatureSet};
 use imgcompat::spec::yaml::{Document, NodeId, Value};
-use imgcompat::spec::{Specification, decode, scalar};
+use imgcompat::spec::{CompatibilitySet, Specification, decode, scalar};
 use serde_json::{Value as Json, json};
 
 /// The whole file.
@@ -103,4 +103,22 @@ pub fn one_expression(case: &Json) -> Json {
         None => json!({"feature": case["feature"], "matchName": expression}),
     };
     json!([{"name": "r", "matchFeatures": [term]}])
+}
+
+/// A set that asks whether `rule.matched` has exactly these variables: its first rule holds if it has them, its second
+/// if it has others.
+pub fn asks_for_variables(variables: &serde_json::Map<String, Json>) -> CompatibilitySet {
+    let value =
+        |(name, value): (&String, &Json)| (name.clone(), json!({"op": "In", "value": [value]}));
+    let values: serde_json::Map<String, Json> = variables.iter().map(value).collect();
+    let names: Vec<&String> = variables.keys().collect();
+    let another = match names.as_slice() {
+        [] => json!({}),
+        names => json!({"op": "NotIn", "value": names}),
+    };
+    let rules = json!([
+        {"matchFeatures": [{"feature": "rule.matched", "matchExpressions": values}]},
+        {"matchFeatures": [{"feature": "rule.matched", "matchName": another}]},
+    ]);
+    specification(&rules).unwrap().compatibilities.remove(0)
 }
