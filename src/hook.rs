@@ -5,17 +5,20 @@
 
 use std::any::Any;
 use std::ffi::OsString;
+use std::io::{ErrorKind, Read};
+use std::os::fd::AsFd;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
+use crate::deadline::Deadline;
 use crate::gate::Gate;
 use crate::host::HostRoot;
 use crate::paths::Paths;
 use crate::policy::Action;
-use crate::surroundings;
 use crate::worker::process::Worker;
+use crate::{limits, surroundings};
 
 const USAGE: &str = "\
 imgcompat-hook is run by container engines as an OCI runtime hook (stage createRuntime).
@@ -80,9 +83,26 @@ fn judge(
             if fail_closed { Action::Deny } else { Action::Allow }
         }
     };
+    drain(&mut std::io::stdin().lock());
     match action {
         Action::Allow => ExitCode::SUCCESS,
         Action::Deny => ExitCode::FAILURE,
+    }
+}
+
+/// Reads what is left of the state. crun takes a hook that ends before it was told everything for a failed one
+/// ("writing to pipe: Broken pipe") and refuses the container, whatever the hook's exit code; so also a start that is
+/// allowed unread (mode off, a broken configuration) is read to its end. Bounded by time, since nothing is kept.
+fn drain(input: &mut (impl Read + AsFd)) {
+    let deadline = Deadline::after(limits::DRAIN_TIME);
+    let mut chunk = [0u8; 16 << 10];
+    while deadline.wait_readable(input).unwrap_or(false) {
+        match input.read(&mut chunk) {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return,
+        }
     }
 }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// OCI state on the hook's standard input. Real ones are below 4 KiB; annotations may add some.
 pub const STATE_BYTES: u64 = 1 << 20;
+/// How long the rest of a state is read that nobody needs any more. A runtime has it ready before it starts a hook.
+pub const DRAIN_TIME: Duration = Duration::from_secs(1);
 /// A bundle's `config.json`. Kubernetes pods with many mounts reach some hundred KiB.
 pub const BUNDLE_CONFIG_BYTES: u64 = 16 << 20;
 /// containers/storage's `containers.json` and `images.json`: 10,000 images are about 20 MiB.

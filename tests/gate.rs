@@ -162,6 +162,21 @@ fn audit_records_and_off_does_not() {
 }
 
 #[test]
+fn a_start_that_is_allowed_unread_is_read_to_its_end() {
+    let (node, _registry, _server) = attached(&specification(FAILS));
+    // Larger than a pipe holds, so that a hook that ends early would be seen.
+    let state = format!("{}{}", node.state(), " ".repeat(300_000));
+    for policy in ["mode = 'off'\n", "no-such-key = 1\n"] {
+        node.write("etc/imgcompat/config.toml", policy);
+        assert_eq!(node.run(&[], state.as_bytes()).code, 0, "{policy}");
+    }
+    node.write("etc/imgcompat/config.toml", "");
+    assert_eq!(node.run(&["--no-such-argument"], state.as_bytes()).code, 0);
+    let endless = " ".repeat(10 << 20);
+    assert_eq!(node.run(&[], endless.as_bytes()).code, 0);
+}
+
+#[test]
 fn a_second_start_needs_no_registry_and_a_first_one_follows_the_policy() {
     let (node, _registry, server) = attached(&specification(FAILS));
     assert_eq!(node.start().code, 1);

@@ -150,8 +150,8 @@ impl Node {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // The hook may stop reading early; that is its right.
-        let _ = child.stdin.take().unwrap().write_all(input);
+        let written = child.stdin.take().unwrap().write_all(input);
+        written.expect("the hook reads all, or crun refuses the container whatever the hook says");
         let output = child.wait_with_output().unwrap();
         assert!(output.stdout.is_empty(), "the hook has nothing to say on standard output");
         Ended {
