@@ -5,9 +5,10 @@
 use std::cmp::Ordering;
 
 use super::functions::Arguments;
+use super::heap::{Builder, Heap};
 use super::printf;
 use super::unicode;
-use super::value::{Builder, Fault, Heap, Value, failed};
+use super::value::{Fault, Value, failed};
 
 /// `not`
 pub fn not(_: &Heap, arguments: Arguments<'_>) -> Result<Value, Fault> {

@@ -5,9 +5,10 @@
 
 use super::ast::{Branches, Command, Name, Node, Operand, Pipeline, Templates};
 use super::functions::{Arguments, Body, Function, Parameter};
+use super::heap::{ENTRY_BYTES, Heap};
 use super::literal::Number;
 use super::printf::text_of;
-use super::value::{ENTRY_BYTES, Fault, Heap, Value, failed};
+use super::value::{Fault, Value, failed};
 use crate::limits;
 
 /// Where and why an execution stopped.

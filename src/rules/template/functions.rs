@@ -8,10 +8,11 @@ use std::rc::Rc;
 use std::sync::LazyLock;
 
 use super::builtins;
+use super::heap::Heap;
 use super::sprig::{
     case, convert, defaults, dicts, encoding, lists, math, reflection, regex, semver, strings,
 };
-use super::value::{Fault, Heap, Map, Value, failed};
+use super::value::{Fault, Map, Value, failed};
 
 /// What a function is for; the families of sprig's documentation, and the language's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

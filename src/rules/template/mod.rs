@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `lexer.rs`, `literal.rs`, `parser.rs`, `ast.rs` | text to tree |
 //! | `execute.rs` | walks the tree |
-//! | `value.rs` | values, their Go types, and the heap that counts their cost |
+//! | `value.rs`, `heap.rs` | values, their Go types, and what counts their cost |
 //! | `functions.rs` | the table of all functions |
 //! | `builtins.rs`, `sprig/` | the functions |
 //! | `printf.rs`, `float.rs`, `quote.rs`, `unicode.rs` | Go's `fmt`, `strconv` and `unicode` |
@@ -19,6 +19,7 @@ mod builtins;
 mod execute;
 mod float;
 mod functions;
+mod heap;
 mod lexer;
 mod literal;
 mod parser;
@@ -32,7 +33,8 @@ use thiserror::Error;
 
 use super::matched::Matched;
 use crate::limits;
-use value::{Fault, Heap};
+use heap::Heap;
+use value::Fault;
 
 pub use functions::{Family, function_list};
 

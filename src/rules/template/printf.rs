@@ -5,9 +5,10 @@
 //! from run to run.
 
 use super::float;
+use super::heap::{Builder, Heap};
 use super::quote::{can_backquote, quote, quote_character};
 use super::unicode;
-use super::value::{Builder, Fault, Heap, List, Map, Value};
+use super::value::{Fault, List, Map, Value};
 use crate::limits;
 
 /// The largest width and precision of Go; beyond it is a mistake in the format.

@@ -3,11 +3,12 @@
 //! Rule: Go `strings.ToUpper`, `ToLower`, `Title`; goutils `wordutils.go`; xstrings 1.5.0 `convert.go`.
 
 use crate::rules::template::functions::Arguments;
+use crate::rules::template::heap::{Builder, Heap};
 use crate::rules::template::unicode::{
     REPLACEMENT, characters, decode, is_alphanumeric, is_letter, is_lower, is_number,
     is_punctuation, is_space, is_title, is_upper, to_lower, to_title, to_upper,
 };
-use crate::rules::template::value::{Builder, Fault, Heap, Value};
+use crate::rules::template::value::{Fault, Value};
 
 /// Every character through `change`, which may remember the one before.
 fn mapped(

@@ -3,9 +3,10 @@
 //! Rule: cast 1.7.1 (`ToInt64E`, `ToFloat64E`; an error is zero) and sprig `numeric.go`.
 
 use crate::rules::template::functions::Arguments;
+use crate::rules::template::heap::Heap;
 use crate::rules::template::literal::{parse_float, parse_int};
 use crate::rules::template::printf::text_of;
-use crate::rules::template::value::{Fault, Heap, Value};
+use crate::rules::template::value::{Fault, Value};
 
 /// A float as Go converts it on amd64: what does not fit is the smallest integer.
 pub fn truncated(value: f64) -> i64 {

@@ -4,7 +4,8 @@
 
 use super::json;
 use crate::rules::template::functions::Arguments;
-use crate::rules::template::value::{Fault, Heap, Value, failed};
+use crate::rules::template::heap::Heap;
+use crate::rules::template::value::{Fault, Value, failed};
 
 /// `default fallback value`
 pub fn default(_: &Heap, arguments: Arguments<'_>) -> Result<Value, Fault> {

@@ -7,8 +7,9 @@ use std::rc::Rc;
 
 use crate::limits;
 use crate::rules::template::functions::{Arguments, shared};
+use crate::rules::template::heap::{ENTRY_BYTES, Heap};
 use crate::rules::template::printf::text_of;
-use crate::rules::template::value::{ENTRY_BYTES, Entries, Fault, Heap, Map, Value, failed};
+use crate::rules::template::value::{Entries, Fault, Map, Value, failed};
 
 /// `dict key value…`
 pub fn dict(heap: &Heap, arguments: Arguments<'_>) -> Result<Value, Fault> {

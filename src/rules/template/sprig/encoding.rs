@@ -9,7 +9,8 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use sha2::{Digest, Sha256, Sha512};
 
 use crate::rules::template::functions::Arguments;
-use crate::rules::template::value::{Fault, Heap, Value, failed};
+use crate::rules::template::heap::Heap;
+use crate::rules::template::value::{Fault, Value, failed};
 
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 

@@ -7,9 +7,10 @@ use std::rc::Rc;
 
 use crate::limits;
 use crate::rules::template::float;
+use crate::rules::template::heap::{Builder, Heap};
 use crate::rules::template::literal::parse_float;
 use crate::rules::template::unicode::{REPLACEMENT, characters};
-use crate::rules::template::value::{Builder, Entries, Fault, Heap, Value, failed};
+use crate::rules::template::value::{Entries, Fault, Value, failed};
 
 /// How JSON is written.
 #[derive(Clone, Copy)]

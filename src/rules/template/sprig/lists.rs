@@ -9,9 +9,10 @@ use super::convert::integer;
 use super::reflection::deeply_equal;
 use super::strings::{charge_search, position};
 use crate::rules::template::functions::Arguments;
+use crate::rules::template::heap::Heap;
 use crate::rules::template::printf::text_of;
 use crate::rules::template::unicode;
-use crate::rules::template::value::{ANY_LIST, Entries, Fault, Heap, List, Type, Value, failed};
+use crate::rules::template::value::{ANY_LIST, Entries, Fault, List, Type, Value, failed};
 
 /// The elements of a list argument; anything else is an error.
 fn items(value: &Value) -> Result<&[Value], Fault> {

@@ -5,7 +5,8 @@
 use super::convert::{float, integer};
 use super::decimal::Decimal;
 use crate::rules::template::functions::Arguments;
-use crate::rules::template::value::{Fault, Heap, Value, failed};
+use crate::rules::template::heap::Heap;
+use crate::rules::template::value::{Fault, Value, failed};
 
 /// `add1 value`
 pub fn add1(_: &Heap, arguments: Arguments<'_>) -> Result<Value, Fault> {

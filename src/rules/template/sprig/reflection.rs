@@ -4,7 +4,8 @@
 
 use crate::limits;
 use crate::rules::template::functions::Arguments;
-use crate::rules::template::value::{Fault, Heap, Value};
+use crate::rules::template::heap::Heap;
+use crate::rules::template::value::{Fault, Value};
 
 /// `typeOf value`
 pub fn type_of(heap: &Heap, arguments: Arguments<'_>) -> Result<Value, Fault> {

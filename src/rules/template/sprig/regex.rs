@@ -10,8 +10,9 @@ use std::rc::Rc;
 use crate::limits;
 use crate::rules::pattern::{PatternError, Search};
 use crate::rules::template::functions::Arguments;
+use crate::rules::template::heap::{Builder, Heap};
 use crate::rules::template::unicode::{decode, is_alphanumeric};
-use crate::rules::template::value::{Builder, Fault, Heap, Value, failed};
+use crate::rules::template::value::{Fault, Value, failed};
 
 /// Where a pattern and its groups matched.
 #[derive(Debug)]

@@ -9,7 +9,8 @@ use std::rc::Rc;
 
 use super::regex::{Found, compiled, find_all, find_from};
 use crate::rules::template::functions::Arguments;
-use crate::rules::template::value::{Fault, Heap, Value, failed};
+use crate::rules::template::heap::Heap;
+use crate::rules::template::value::{Fault, Value, failed};
 
 const VERSION: &str = r"^v?([0-9]+)(\.[0-9]+)?(\.[0-9]+)?(-([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?(\+([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?$";
 const CONSTRAINT_VERSION: &str = r"v?([0-9|x|X|\*]+)(\.[0-9|x|X|\*]+)?(\.[0-9|x|X|\*]+)?(-([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?(\+([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?";

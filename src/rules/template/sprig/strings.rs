@@ -3,10 +3,11 @@
 //! Rule: sprig `strings.go`, goutils `wordutils.go` and `stringutils.go`. Lengths and cuts count bytes, as there.
 
 use crate::rules::template::functions::Arguments;
+use crate::rules::template::heap::Heap;
 use crate::rules::template::printf::text_of;
 use crate::rules::template::quote::quote as quote_text;
 use crate::rules::template::unicode;
-use crate::rules::template::value::{Fault, Heap, Value, failed};
+use crate::rules::template::value::{Fault, Value, failed};
 
 /// `bytes[from..to]`, with Go's panic as an error.
 fn cut(bytes: &[u8], from: i64, to: i64) -> Result<&[u8], Fault> {
@@ -249,7 +250,7 @@ pub fn has_suffix(_: &Heap, arguments: Arguments<'_>) -> Result<Value, Fault> {
 fn joined(
     heap: &Heap,
     values: &[Value],
-    write: impl Fn(&mut crate::rules::template::value::Builder<'_>, &[u8]) -> Result<(), Fault>,
+    write: impl Fn(&mut crate::rules::template::heap::Builder<'_>, &[u8]) -> Result<(), Fault>,
 ) -> Result<Value, Fault> {
     let mut out = heap.builder();
     let mut first = true;
