@@ -30,14 +30,15 @@ else pairs=(crun:olareg runc:docker-registry); fi
 status=0
 passed=0
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+skips=$(mktemp)
+trap 'rm -f "$log" "$skips"' EXIT
 for pair in "${pairs[@]}"; do
   echo "== podman with ${pair%:*}, ${pair#*:}"
   "${enter[@]}" tests/engines/run.sh "${pair%:*}" "${pair#*:}" "$(built_directory)" 2>&1 | tee "$log" || status=1
   passed=$((passed + $(grep '^ok ' "$log" | grep -vc '# skip' || :)))
   # A test that skips says why; it must not look like one that passed.
-  left_out+=$(sed -n 's/^ok [0-9]* \(.*\) # skip \(.*\)/; skipped: \1 (\2)/p' "$log" | tr -d '\n')
+  sed -n 's/^ok [0-9]* \(.*\) # skip (\{0,1\}\(.*\)/\1 (\2/p' "$log" >>"$skips"
 done
 version_of() { "${enter[@]}" "$1" --version | grep -oE '[0-9]+(\.[0-9]+)+' | head -n 1; }
-echo "summary: podman $(version_of podman), crun $(version_of crun), runc $(version_of runc); ${pairs[*]}: $passed tests$left_out"
+echo "summary: podman $(version_of podman), crun $(version_of crun), runc $(version_of runc); ${pairs[*]}: $passed tests$left_out$(sort "$skips" | uniq -c | awk '{n = $1; $1 = ""; printf "; skipped %d times:%s", n, $0}')"
 exit "$status"
