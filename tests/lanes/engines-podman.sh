@@ -37,7 +37,7 @@ for pair in "${pairs[@]}"; do
   "${enter[@]}" tests/engines/run.sh "${pair%:*}" "${pair#*:}" "$(built_directory)" 2>&1 | tee "$log" || status=1
   passed=$((passed + $(grep '^ok ' "$log" | grep -vc '# skip' || :)))
   # A test that skips says why; it must not look like one that passed.
-  sed -n 's/^ok [0-9]* \(.*\) # skip (\{0,1\}\(.*\)/\1 (\2/p' "$log" >>"$skips"
+  sed -n 's/^ok [0-9]* \(.*\) # skip \(.*\)/\1 (\2)/p' "$log" >>"$skips"
 done
 version_of() { "${enter[@]}" "$1" --version | grep -oE '[0-9]+(\.[0-9]+)+' | head -n 1; }
 echo "summary: podman $(version_of podman), crun $(version_of crun), runc $(version_of runc); ${pairs[*]}: $passed tests$left_out$(sort "$skips" | uniq -c | awk '{n = $1; $1 = ""; printf "; skipped %d times:%s", n, $0}')"
