@@ -104,7 +104,7 @@ fn version(text: &str, host: bool) -> Option<Vec<i128>> {
     let pre = text.split('+').next().unwrap().split_once('-').map_or("", |(_, pre)| pre);
     let accepted = STRICT.with(|strict| strict.is_match(text))
         && !pre.split('.').any(|part| LEADING_ZERO.with(|zero| zero.is_match(part)));
-    if !accepted && !(host && LENIENT.with(|lenient| lenient.is_match(text))) {
+    if !(accepted || host && LENIENT.with(|lenient| lenient.is_match(text))) {
         return None;
     }
     let digits = |part: &str| part.chars().take_while(char::is_ascii_digit).collect::<String>();

@@ -1,12 +1,15 @@
 //! Patterns of InRegexp: RE2 syntax as Go's `regexp` package reads it, searched in linear time.
 //!
-//! `pattern/reader.rs` reads Go's syntax into the form that regex-automata compiles, so that neither more nor less
-//! is accepted than by NFD; only whether a text matches is ever asked, never where. Source of the rules: Go
-//! `regexp/syntax` (Perl flags), and the bounds in [`crate::limits`]. Called by [`super::expression`].
+//! `pattern/reader.rs` (with `brackets.rs` for classes and `tree.rs` for Go's limits) reads Go's syntax into the form
+//! that regex-automata compiles, so that neither more nor less is accepted than by NFD. A [`Pattern`] says whether a
+//! text matches, a [`Search`] where. Source of the rules: Go `regexp/syntax` (Perl flags), and the bounds in
+//! [`crate::limits`]. Called by [`super::expression`] and [`super::template`].
 
+mod brackets;
 mod class;
 mod reader;
 mod search;
+mod tree;
 
 pub use search::Search;
 

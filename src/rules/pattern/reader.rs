@@ -7,15 +7,12 @@
 
 use std::collections::HashMap;
 
-use regex_syntax::hir::{
-    Capture, Class, ClassUnicode, ClassUnicodeRange, Dot, Hir, Look, Repetition,
-};
+use regex_syntax::hir::{Capture, Class, ClassUnicode, ClassUnicodeRange, Dot, Hir, Look};
 
+use super::tree::{Flags, Group, Kind, MAX_HEIGHT, Node};
 use super::{PatternError, class};
 use crate::limits;
 
-/// Go's limit for the height of the syntax tree.
-const MAX_HEIGHT: u32 = 1000;
 /// Go's limit for a repeat count, and for the product of nested ones.
 const MAX_REPEAT: u32 = 1000;
 /// Go folds case between these two characters only; there is nothing to fold outside.
@@ -28,54 +25,16 @@ pub(super) struct Parsed {
     pub size: u64,
 }
 
-/// The flags of `(?imsU)`.
-#[derive(Clone, Copy, Default)]
-struct Flags {
-    fold: bool,
-    multi_line: bool,
-    dot_newline: bool,
-    lazy: bool,
-}
-
-/// What Go merges: neighbouring literals into one, nested concatenations and alternations into one.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Literal { fold: bool },
-    OneCharacter,
-    Concatenation,
-    Alternation,
-    Other,
-}
-
-/// A piece of the pattern, with what Go's limits are about.
-struct Node {
-    hir: Hir,
-    kind: Kind,
-    size: u64,
-    height: u32,
-    /// The largest product of nested repeat counts.
-    repeats: u32,
-}
-
-/// An open group: what was read of it, and what to return to when it closes.
-struct Group {
-    outer: Flags,
-    /// The number and the name of a group that captures.
-    captures: Option<(u32, Option<Box<str>>)>,
-    alternatives: Vec<Node>,
-    sequence: Vec<Node>,
-}
-
-struct Reader<'p> {
+pub(super) struct Reader<'p> {
     pattern: &'p str,
-    rest: &'p str,
-    flags: Flags,
+    pub(super) rest: &'p str,
+    pub(super) flags: Flags,
     open: Vec<Group>,
     group: Group,
     captures: u32,
-    ranges: usize,
+    pub(super) ranges: usize,
     folded: usize,
-    named: HashMap<(&'p str, bool), ClassUnicode>,
+    pub(super) named: HashMap<(&'p str, bool), ClassUnicode>,
 }
 
 /// Reads a whole pattern.
@@ -139,18 +98,18 @@ impl<'p> Reader<'p> {
         Ok(false)
     }
 
-    fn skip(&mut self, bytes: usize) {
+    pub(super) fn skip(&mut self, bytes: usize) {
         self.rest = self.rest.get(bytes..).unwrap_or("");
     }
 
-    fn next(&mut self) -> Option<char> {
+    pub(super) fn next(&mut self) -> Option<char> {
         let c = self.rest.chars().next()?;
         self.skip(c.len_utf8());
         Some(c)
     }
 
     /// An error about the text from `start` to where the reader stands.
-    fn error(&self, what: &'static str, start: &str) -> PatternError {
+    pub(super) fn error(&self, what: &'static str, start: &str) -> PatternError {
         let length = start.len().saturating_sub(self.rest.len());
         let part = start.get(..length).filter(|part| !part.is_empty()).unwrap_or(start);
         let offset = self.pattern.len().saturating_sub(start.len());
@@ -173,7 +132,7 @@ impl<'p> Reader<'p> {
         self.push(Node::leaf(Hir::dot(dot), Kind::OneCharacter))
     }
 
-    fn literal(&mut self, c: char) -> Result<(), PatternError> {
+    pub(super) fn literal(&mut self, c: char) -> Result<(), PatternError> {
         let fold = self.flags.fold;
         let hir = if fold {
             let mut class = class::ranges(&[(c, c)]);
@@ -194,7 +153,7 @@ impl<'p> Reader<'p> {
         }
     }
 
-    fn class(&mut self, class: ClassUnicode) -> Result<(), PatternError> {
+    pub(super) fn class(&mut self, class: ClassUnicode) -> Result<(), PatternError> {
         self.ranges += class.ranges().len();
         if self.ranges > limits::PATTERN_RANGES {
             return Err(PatternError::TooLarge);
@@ -203,7 +162,7 @@ impl<'p> Reader<'p> {
     }
 
     /// Adds everything that differs from the class's characters by simple case folding only.
-    fn fold(&mut self, class: &mut ClassUnicode) -> Result<(), PatternError> {
+    pub(super) fn fold(&mut self, class: &mut ClassUnicode) -> Result<(), PatternError> {
         let mut foldable = ClassUnicode::new([ClassUnicodeRange::new(FOLDED.0, FOLDED.1)]);
         foldable.intersect(class);
         self.folded += foldable.ranges().iter().map(ClassUnicodeRange::len).sum::<usize>();
@@ -393,7 +352,7 @@ impl<'p> Reader<'p> {
     }
 
     /// An escape that stands for one character, given as its number.
-    fn escape(&mut self) -> Result<u32, PatternError> {
+    pub(super) fn escape(&mut self) -> Result<u32, PatternError> {
         let start = self.rest;
         self.skip(1);
         let Some(c) = self.next() else {
@@ -443,173 +402,6 @@ impl<'p> Reader<'p> {
             }
         }
     }
-
-    // Classes
-
-    /// `\d` and its kin, if the escape with this letter is one.
-    fn perl_class(&mut self, letter: char) -> Result<Option<ClassUnicode>, PatternError> {
-        let Some(pairs) = class::perl(letter.to_ascii_lowercase()) else { return Ok(None) };
-        self.skip(2);
-        self.small_class(pairs, letter.is_ascii_uppercase()).map(Some)
-    }
-
-    fn small_class(
-        &mut self,
-        pairs: &[(char, char)],
-        negated: bool,
-    ) -> Result<ClassUnicode, PatternError> {
-        let mut class = class::ranges(pairs);
-        if self.flags.fold {
-            self.fold(&mut class)?;
-        }
-        if negated {
-            class.negate();
-        }
-        Ok(class)
-    }
-
-    /// `\pN`, `\p{Name}`, `\p{^Name}` and the same with `P`.
-    fn unicode_class(&mut self) -> Result<ClassUnicode, PatternError> {
-        let start = self.rest;
-        let mut negated = start.starts_with("\\P");
-        self.skip(2);
-        let name = match self.next() {
-            Some('{') => match self.rest.split_once('}') {
-                Some((name, rest)) => {
-                    self.rest = rest;
-                    name
-                }
-                None => return Err(self.error("invalid character class range", start)),
-            },
-            _ => start.get(2..start.len() - self.rest.len()).unwrap_or(""),
-        };
-        let positive = name.strip_prefix('^').unwrap_or(name);
-        negated ^= positive.len() != name.len();
-        let Some(mut class) = self.named_class(positive)? else {
-            return Err(self.error("invalid character class range", start));
-        };
-        if negated {
-            class.negate();
-        }
-        Ok(class)
-    }
-
-    fn named_class(&mut self, name: &'p str) -> Result<Option<ClassUnicode>, PatternError> {
-        let key = (name, self.flags.fold);
-        if let Some(class) = self.named.get(&key) {
-            return Ok(Some(class.clone()));
-        }
-        let Some(mut class) = class::unicode(name) else { return Ok(None) };
-        if self.flags.fold {
-            self.fold(&mut class)?;
-        }
-        self.named.insert(key, class.clone());
-        Ok(Some(class))
-    }
-
-    /// `[…]`. There are no set operations and no nesting; `[` inside is a literal, or begins `[:name:]`.
-    fn bracket_class(&mut self) -> Result<(), PatternError> {
-        let start = self.rest;
-        self.skip(1);
-        let negated = self.rest.starts_with('^');
-        if negated {
-            self.skip(1);
-        }
-        let mut class = ClassRanges::default();
-        let mut first = true;
-        while first || !self.rest.starts_with(']') {
-            first = false;
-            self.class_item(start, &mut class)?;
-            if self.ranges + class.0.len() > limits::PATTERN_RANGES {
-                return Err(PatternError::TooLarge);
-            }
-        }
-        self.skip(1);
-        let mut class = ClassUnicode::new(class.0);
-        if negated {
-            class.negate();
-        }
-        self.class(class)
-    }
-
-    fn class_item(&mut self, start: &str, class: &mut ClassRanges) -> Result<(), PatternError> {
-        if let Some(named) = self.posix_class()? {
-            class.add(&named);
-            return Ok(());
-        }
-        if self.rest.starts_with("\\p") || self.rest.starts_with("\\P") {
-            class.add(&self.unicode_class()?);
-            return Ok(());
-        }
-        let letter = self.rest.strip_prefix('\\').and_then(|rest| rest.chars().next());
-        if let Some(letter) = letter
-            && let Some(perl) = self.perl_class(letter)?
-        {
-            class.add(&perl);
-            return Ok(());
-        }
-        let range = self.rest;
-        let first = self.class_character(start)?;
-        let mut last = first;
-        let dash = self.rest.strip_prefix('-');
-        if dash.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(']')) {
-            self.skip(1);
-            last = self.class_character(start)?;
-            if last < first {
-                return Err(self.error("invalid character class range", range));
-            }
-        }
-        let mut characters = numbered(first, last);
-        if self.flags.fold {
-            self.fold(&mut characters)?;
-        }
-        class.add(&characters);
-        Ok(())
-    }
-
-    fn class_character(&mut self, start: &str) -> Result<u32, PatternError> {
-        if self.rest.starts_with('\\') {
-            return self.escape();
-        }
-        match self.next() {
-            Some(c) => Ok(u32::from(c)),
-            None => Err(self.error("missing closing ]", start)),
-        }
-    }
-
-    /// `[:name:]` or `[:^name:]`, if the reader stands at one.
-    fn posix_class(&mut self) -> Result<Option<ClassUnicode>, PatternError> {
-        let start = self.rest;
-        let Some((name, rest)) = start.strip_prefix("[:").and_then(|rest| rest.split_once(":]"))
-        else {
-            return Ok(None);
-        };
-        self.rest = rest;
-        let positive = name.strip_prefix('^').unwrap_or(name);
-        match class::posix(positive) {
-            Some(pairs) => self.small_class(pairs, positive.len() != name.len()).map(Some),
-            None => Err(self.error("invalid character class range", start)),
-        }
-    }
-}
-
-/// The ranges of a class while it is read; they are put in order once, at its end.
-#[derive(Default)]
-struct ClassRanges(Vec<ClassUnicodeRange>);
-
-impl ClassRanges {
-    fn add(&mut self, class: &ClassUnicode) {
-        self.0.extend_from_slice(class.ranges());
-    }
-}
-
-/// The characters with these numbers; surrogates between them are no characters.
-fn numbered(first: u32, last: u32) -> ClassUnicode {
-    let below = (first, last.min(0xD7FF));
-    let above = (first.max(0xE000), last);
-    ClassUnicode::new([below, above].into_iter().filter(|(first, last)| first <= last).filter_map(
-        |(first, last)| Some(ClassUnicodeRange::new(char::from_u32(first)?, char::from_u32(last)?)),
-    ))
 }
 
 /// Reads `{n}`, `{n,}` or `{n,m}`: the counts, and the text behind. Counts past all limits saturate.
@@ -633,87 +425,4 @@ fn count(text: &str) -> Option<(u32, &str)> {
         return None;
     }
     Some((digits.parse().unwrap_or(u32::MAX), rest))
-}
-
-impl Node {
-    fn leaf(hir: Hir, kind: Kind) -> Node {
-        Node { hir, kind, size: 1, height: 1, repeats: 1 }
-    }
-
-    fn repeated(self, min: u32, max: Option<u32>, counted: bool, greedy: bool) -> Node {
-        let largest = max.unwrap_or(min);
-        let copies = if counted { u64::from(largest).max(1) } else { 1 };
-        let repeats = match (counted, max) {
-            (true, Some(0)) => 1,
-            (true, _) => largest.max(1).saturating_mul(self.repeats),
-            (false, _) => self.repeats,
-        };
-        let hir = Hir::repetition(Repetition { min, max, greedy, sub: Box::new(self.hir) });
-        Node {
-            hir,
-            kind: Kind::Other,
-            size: self.size.saturating_mul(copies).saturating_add(copies + 1),
-            height: self.height.saturating_add(1),
-            repeats,
-        }
-    }
-
-    /// Puts several pieces together as one. `flattened` is the kind whose height Go does not count twice.
-    fn joined(nodes: Vec<Node>, flattened: Kind, join: fn(Vec<Hir>) -> Hir) -> Node {
-        let mut joined = Node::leaf(Hir::empty(), flattened);
-        let mut parts = Vec::with_capacity(nodes.len());
-        for node in nodes {
-            let height = if node.kind == flattened { node.height } else { node.height + 1 };
-            joined.height = joined.height.max(height);
-            joined.repeats = joined.repeats.max(node.repeats);
-            joined.size = joined.size.saturating_add(node.size);
-            parts.push(node.hir);
-        }
-        joined.hir = join(parts);
-        joined
-    }
-}
-
-impl Group {
-    fn new(outer: Flags, captures: Option<(u32, Option<Box<str>>)>) -> Group {
-        Group { outer, captures, alternatives: Vec::new(), sequence: Vec::new() }
-    }
-
-    fn end_alternative(&mut self) -> Result<(), PatternError> {
-        let mut nodes = std::mem::take(&mut self.sequence);
-        let node = match nodes.len() {
-            0 => Node::leaf(Hir::empty(), Kind::Other),
-            1 => nodes.remove(0),
-            _ => {
-                let kind = nodes.first().map_or(Kind::Other, |node| node.kind);
-                let one_literal = matches!(kind, Kind::Literal { .. })
-                    && nodes.iter().all(|node| node.kind == kind);
-                let mut node = Node::joined(nodes, Kind::Concatenation, Hir::concat);
-                if one_literal {
-                    (node.kind, node.height) = (Kind::Other, 1);
-                }
-                node
-            }
-        };
-        if node.height > MAX_HEIGHT {
-            return Err(PatternError::TooDeep);
-        }
-        self.alternatives.push(node);
-        Ok(())
-    }
-
-    fn close(mut self) -> Result<Node, PatternError> {
-        self.end_alternative()?;
-        let mut nodes = self.alternatives;
-        if nodes.len() == 1 {
-            return Ok(nodes.remove(0));
-        }
-        let one_character =
-            nodes.iter().all(|n| matches!(n.kind, Kind::Literal { .. } | Kind::OneCharacter));
-        let mut node = Node::joined(nodes, Kind::Alternation, Hir::alternation);
-        if one_character {
-            (node.kind, node.height) = (Kind::OneCharacter, 1);
-        }
-        if node.height > MAX_HEIGHT { Err(PatternError::TooDeep) } else { Ok(node) }
-    }
 }
