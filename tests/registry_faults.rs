@@ -352,6 +352,18 @@ fn bodies_are_read_within_their_limits_and_cut_ones_are_noticed() {
     );
 }
 
+#[test]
+fn cut_chunks_and_endless_headers_are_noticed() {
+    for part in [REFERRERS, MANIFEST, BLOB] {
+        let cut = Reply::CutChunk(Content::good().manifest.into_bytes());
+        let outcome = ask(&except(part, cut));
+        assert!(matches!(outcome, FetchOutcome::Unavailable(_)), "{part}: {outcome:?}");
+        let headers = with_header(list(&[]), "X-Long", &"x".repeat(1 << 20));
+        let outcome = ask(&except(part, headers));
+        assert!(matches!(outcome, FetchOutcome::Unavailable(_)), "{part}: {outcome:?}");
+    }
+}
+
 fn must_be_bounded(part: &'static str, reply: Reply) {
     let start = Instant::now();
     let outcome = ask_with(&except(part, reply.clone()).authority, &options(), 10_000);

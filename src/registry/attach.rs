@@ -107,18 +107,8 @@ impl Client<'_> {
         subject: &Descriptor,
         artifact: &Artifact<'_>,
     ) -> Result<Attached, Unavailable> {
-        let existing = self.patiently(|| self.referrers(&subject.digest))?;
-        let specification = Digest::of(artifact.specification);
-        for listed in self.describe(&subject.digest, &existing.artifacts)? {
-            if listed.counts && listed.specification.as_ref() == Some(&specification) {
-                let listed_by = if existing.api { "api" } else { "tag" };
-                return Ok(Attached {
-                    subject: subject.digest.clone(),
-                    digest: listed.digest,
-                    changed: false,
-                    listed: listed_by,
-                });
-            }
+        if let Some(unchanged) = self.attached_already(&subject.digest, artifact)? {
+            return Ok(unchanged);
         }
         let bytes = artifact.manifest(subject);
         let digest = Digest::of(&bytes);
@@ -127,7 +117,6 @@ impl Client<'_> {
             self.push_blob(artifact.specification)?;
             self.push_manifest(digest.as_str(), media_type::IMAGE_MANIFEST, &bytes, None)
         })?;
-        let promised = pushed.is_some_and(|pushed| pushed.lists_referrers);
         let entry = Descriptor {
             media_type: media_type::IMAGE_MANIFEST.to_owned(),
             digest: digest.clone(),
@@ -136,8 +125,27 @@ impl Client<'_> {
             platform: None,
             annotations: Some(artifact.annotations.clone()),
         };
+        let promised = pushed.is_some_and(|pushed| pushed.lists_referrers);
         let listed = self.make_listed(&subject.digest, &entry, promised)?;
         Ok(Attached { subject: subject.digest.clone(), digest, changed: true, listed })
+    }
+
+    /// The artifact that counts, if it holds the same specification.
+    fn attached_already(
+        &self,
+        subject: &Digest,
+        artifact: &Artifact<'_>,
+    ) -> Result<Option<Attached>, Unavailable> {
+        let referrers = self.patiently(|| self.referrers(subject))?;
+        let specification = Some(Digest::of(artifact.specification));
+        let described = self.describe(subject, &referrers.artifacts)?;
+        let same = described.into_iter().find(|l| l.counts && l.specification == specification);
+        Ok(same.map(|listed| Attached {
+            subject: subject.clone(),
+            digest: listed.digest,
+            changed: false,
+            listed: if referrers.api { "api" } else { "tag" },
+        }))
     }
 
     /// A registry's promise (`OCI-Subject`) is not believed: some gave it before they had the API. But one that

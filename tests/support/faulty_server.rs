@@ -44,6 +44,8 @@ pub enum Reply {
     Silence,
     /// Closes the connection.
     Close,
+    /// Announces a chunk and closes in the middle of it.
+    CutChunk(Vec<u8>),
     /// Something that is not HTTP.
     Garbage,
 }
@@ -167,6 +169,12 @@ fn write(mut stream: &TcpStream, reply: Reply, head: bool) -> Option<()> {
         Reply::Huge(length) => {
             write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n").ok()?;
             flood(stream)
+        }
+        Reply::CutChunk(body) => {
+            let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n";
+            stream.write_all(head.as_bytes()).ok()?;
+            stream.write_all(&body).ok()?;
+            None
         }
         Reply::Silence => {
             let _ = stream.read(&mut [0]);
