@@ -1,13 +1,13 @@
 //! Reading and writing files as root's code must: bounded, never through a link in the last place, never
 //! blocking on something that is not a file, and replaced as a whole or not at all.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::sys::stat::Mode;
 
 /// Flags for opening what should be a regular file: a FIFO or device in its place must not block or act.
@@ -17,28 +17,47 @@ fn careful() -> i32 {
 
 /// Opens a regular file for reading; the last component may not be a link.
 pub fn open_regular(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).custom_flags(careful()).open(path)?;
-    must_be_regular(&file)?;
-    Ok(file)
+    open_with_metadata(path).map(|(file, _)| file)
 }
 
-fn must_be_regular(file: &File) -> io::Result<()> {
-    if file.metadata()?.is_file() {
-        return Ok(());
+/// The same, with what the kernel says about the file.
+pub fn open_with_metadata(path: &Path) -> io::Result<(File, Metadata)> {
+    // `openat` and not `open`: musl follows the latter with a system call for kernels older than close-on-exec.
+    let flags = OFlag::from_bits_truncate(careful()) | OFlag::O_RDONLY;
+    let file = File::from(openat(AT_FDCWD, path, flags, Mode::empty())?);
+    let metadata = must_be_regular(&file)?;
+    Ok((file, metadata))
+}
+
+fn must_be_regular(file: &File) -> io::Result<Metadata> {
+    let metadata = file.metadata()?;
+    if metadata.is_file() {
+        return Ok(metadata);
     }
     Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"))
 }
 
 /// Reads a whole regular file of at most `limit` bytes.
 pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    read_open(open_regular(path)?, limit)
+    let (file, metadata) = open_with_metadata(path)?;
+    read_sized(file, metadata.len(), limit)
 }
 
 /// Reads an open file to its end, at most `limit` bytes; more is an error, not a cut.
 pub fn read_open(file: File, limit: u64) -> io::Result<Vec<u8>> {
-    let expected = file.metadata().map(|m| m.len()).unwrap_or(0).min(limit);
-    let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0));
-    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    let expected = file.metadata().map(|m| m.len()).unwrap_or(0);
+    read_sized(file, expected, limit)
+}
+
+/// The same for a file of known size, which is read in one piece as long as it still has that size.
+pub fn read_sized(mut file: File, expected: u64, limit: u64) -> io::Result<Vec<u8>> {
+    let room = usize::try_from(expected.min(limit)).unwrap_or(0).saturating_add(1);
+    let mut bytes = vec![0; room];
+    let first = file.read(&mut bytes)?;
+    bytes.truncate(first);
+    if first as u64 != expected {
+        file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    }
     if bytes.len() as u64 > limit {
         let message = format!("it is larger than {limit} bytes");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
@@ -50,9 +69,9 @@ pub fn read_open(file: File, limit: u64) -> io::Result<Vec<u8>> {
 ///
 /// `openat2` (Linux 5.6) does it in one step. Where the kernel or a system call filter lacks it, a `name` of one
 /// component opened without following links is as good; longer names are refused there.
-pub fn open_beneath(directory: &Path, name: &str) -> io::Result<File> {
-    let dir_flags = OFlag::O_DIRECTORY.bits() | OFlag::O_CLOEXEC.bits();
-    let dir = OpenOptions::new().read(true).custom_flags(dir_flags).open(directory)?;
+pub fn open_beneath(directory: &Path, name: &str) -> io::Result<(File, Metadata)> {
+    let dir_flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let dir = openat(AT_FDCWD, directory, dir_flags, Mode::empty())?;
     let how = OpenHow::new()
         .flags(OFlag::from_bits_truncate(careful()) | OFlag::O_RDONLY)
         .mode(Mode::empty())
@@ -64,17 +83,18 @@ pub fn open_beneath(directory: &Path, name: &str) -> io::Result<File> {
     let file = match openat2(&dir, name, how) {
         Ok(fd) => File::from(fd),
         Err(nix::Error::ENOSYS | nix::Error::EPERM) if !name.contains('/') => {
-            return open_regular(&directory.join(name));
+            return open_with_metadata(&directory.join(name));
         }
         Err(error) => return Err(error.into()),
     };
-    must_be_regular(&file)?;
-    Ok(file)
+    let metadata = must_be_regular(&file)?;
+    Ok((file, metadata))
 }
 
 /// Reads a file below a directory that others can write: see [`open_beneath`].
 pub fn read_beneath(directory: &Path, name: &str, limit: u64) -> io::Result<Vec<u8>> {
-    read_open(open_beneath(directory, name)?, limit)
+    let (file, metadata) = open_beneath(directory, name)?;
+    read_sized(file, metadata.len(), limit)
 }
 
 /// Replaces `directory/name` by `bytes` as a whole: readers see the old content or the new, never a part.

@@ -62,7 +62,7 @@ impl Gate {
                 return self.conclude(&policy, Subject::unknown(), judged);
             }
         };
-        match image::identify(&start) {
+        match image::identify(&start, &image::Memory::below(self.paths.cache())) {
             Ok(Identification::Image(identity)) => {
                 self.decide_image(&policy, &start, &identity, &deadline)
             }
@@ -93,9 +93,11 @@ impl Gate {
         if effective.mode == Mode::Off {
             return Action::Allow;
         }
-        let host = Host::new(self.host.clone());
+        let host = Host::new(self.host.clone()).remembering(&self.paths.cache());
         let judged = judge::image(self, policy, &effective, identity, &host, deadline);
-        self.conclude_with(&effective, Subject::image(start, identity), judged)
+        let action = self.conclude_with(&effective, Subject::image(start, identity), judged);
+        host.remember();
+        action
     }
 
     fn conclude(&self, policy: &Policy, subject: Subject<'_>, judged: Judged) -> Action {

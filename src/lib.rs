@@ -27,7 +27,7 @@
 //! | [`cli`] | a command line | printing, and an exit code |
 //!
 //! Beside the rooms stand the words they share: [`oci`] (digests, references, manifests), [`limits`] (every bound on
-//! what strangers can make this program do), [`deadline`], [`files`], [`paths`]; and [`hook`], the hook as a program,
+//! what strangers can make this program do), [`deadline`], [`files`], [`kept`], [`paths`]; and [`hook`], the hook as a program,
 //! with [`surroundings`], what it puts away first.
 
 pub mod artifact;
@@ -39,6 +39,7 @@ pub mod gate;
 pub mod hook;
 pub mod host;
 pub mod image;
+pub mod kept;
 pub mod limits;
 pub mod oci;
 pub mod paths;

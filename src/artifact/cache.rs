@@ -1,13 +1,13 @@
 //! The cache's files: what a registry answered about one image in one repository, and when.
 //!
-//! One file a (repository, subjects) pair: never by digest alone, since any repository can hold any digest. The first
-//! line names the format and the SHA-256 of the rest; a file that is torn, altered, from another version or for
-//! another key is as good as absent and is replaced at the next answer.
+//! One file a (repository, subjects) pair: never by digest alone, since any repository can hold any digest. A file
+//! that is torn, altered, from another version or for another key is as good as absent and is replaced at the next
+//! answer; see [`crate::kept`].
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,13 +16,12 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::Moment;
 use crate::deadline::Deadline;
+use crate::kept::{self, Folder};
+use crate::limits;
 use crate::oci::{Digest, Repository};
 use crate::spec::Specification;
 use crate::worker::protocol::Unavailable;
-use crate::{files, limits};
 
-/// First word of a cache file; the number changes with the format.
-const FORMAT: &str = "imgcompat-cache-1";
 /// Directory within the cache.
 const DIRECTORY: &str = "artifacts";
 /// Files above which the oldest are removed.
@@ -39,12 +38,9 @@ pub struct Key {
 
 impl Key {
     fn file_name(&self) -> String {
-        let mut text = self.repository.to_string();
-        for subject in &self.subjects {
-            text.push('\n');
-            text.push_str(subject.as_str());
-        }
-        Digest::of(text.as_bytes()).hex().to_owned()
+        let repository = [self.repository.registry.as_bytes(), self.repository.path.as_bytes()];
+        let subjects = self.subjects.iter().map(|subject| subject.as_str().as_bytes());
+        kept::name_for(&repository.into_iter().chain(subjects).collect::<Vec<_>>())
     }
 }
 
@@ -116,38 +112,31 @@ pub struct Trouble {
 /// The cache's directory, checked to be our own.
 #[derive(Debug, Clone)]
 pub struct Cache {
-    directory: PathBuf,
+    folder: Folder,
 }
 
 impl Cache {
     /// Opens the cache below `root`, making its directories where they are missing.
     pub fn open(root: &Path) -> io::Result<Self> {
-        if let Some(parent) = root.parent() {
-            fs::create_dir_all(parent)?;
-        }
-        files::own_directory(root)?;
-        let directory = root.join(DIRECTORY);
-        files::own_directory(&directory)?;
-        Ok(Cache { directory })
+        Ok(Cache { folder: Folder::open(root, DIRECTORY)? })
     }
 
     /// What is known about `key`; anything that cannot be trusted is nothing.
     pub fn load(&self, key: &Key) -> Option<Entry> {
-        let file = files::open_regular(&self.directory.join(key.file_name())).ok()?;
-        let own = file.metadata().ok()?.uid() == nix::unistd::geteuid().as_raw();
-        let bytes = own.then(|| files::read_open(file, limits::CACHE_FILE_BYTES).ok())??;
-        decode(&bytes).filter(|entry| entry.key == *key)
+        let content = self.folder.load(&key.file_name(), limits::CACHE_FILE_BYTES)?;
+        let entry: Entry = serde_json::from_slice(&content).ok()?;
+        (entry.key == *key).then_some(entry)
     }
 
     /// Remembers an entry.
     pub fn store(&self, entry: &Entry) -> io::Result<()> {
-        files::replace(&self.directory, &entry.key.file_name(), &encode(entry)?, 0o600)
+        self.folder.store(&entry.key.file_name(), &serde_json::to_vec(entry)?)
     }
 
     /// Waits for the right to ask the registry about `key`: of many equal starts one asks, the others find its answer.
     /// `None` if the deadline passes first. The lock is the kernel's and ends with the process that holds it.
     pub fn lock(&self, key: &Key, deadline: &Deadline) -> io::Result<Option<File>> {
-        let path = self.directory.join(format!("{}.lock", key.file_name()));
+        let path = self.folder.path().join(format!("{}.lock", key.file_name()));
         let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
         let file = OpenOptions::new()
             .write(true)
@@ -168,52 +157,16 @@ impl Cache {
         }
     }
 
-    /// Removes the oldest files while there are too many, and what killed processes left behind. Called after a
-    /// store, that is, never on a warm start.
+    /// Keeps the number of files within bounds. Called after a store, that is, never on a warm start.
     pub fn trim(&self) -> io::Result<()> {
-        let mut entries = Vec::new();
-        for entry in fs::read_dir(&self.directory)? {
-            let entry = entry?;
-            entries.push((entry.metadata()?.modified()?, entry.file_name()));
-        }
-        let leftover = |name: &std::ffi::OsString| {
-            name.to_str().is_some_and(|name| name.starts_with(files::TEMPORARY_PREFIX))
-        };
-        for (modified, name) in entries.iter().filter(|(_, name)| leftover(name)) {
-            if modified.elapsed().is_ok_and(|age| age > Duration::from_secs(3600)) {
-                let _ = fs::remove_file(self.directory.join(name));
-            }
-        }
-        entries.retain(|(_, name)| !leftover(name));
-        entries.sort();
-        let surplus = entries.len().saturating_sub(MAX_FILES);
-        for (_, name) in entries.into_iter().take(surplus) {
-            let _ = fs::remove_file(self.directory.join(name));
-        }
-        Ok(())
+        self.folder.trim(MAX_FILES)
     }
-}
-
-fn encode(entry: &Entry) -> io::Result<Vec<u8>> {
-    let body = serde_json::to_vec(entry)?;
-    let mut bytes = format!("{FORMAT} {}\n", Digest::of(&body)).into_bytes();
-    bytes.extend_from_slice(&body);
-    Ok(bytes)
-}
-
-fn decode(bytes: &[u8]) -> Option<Entry> {
-    let end = bytes.iter().position(|byte| *byte == b'\n')?;
-    let (head, body) = bytes.split_at_checked(end)?;
-    let body = body.get(1..)?;
-    let digest = std::str::from_utf8(head).ok()?.strip_prefix(FORMAT)?.strip_prefix(' ')?;
-    if Digest::of(body).as_str() != digest {
-        return None;
-    }
-    serde_json::from_slice(body).ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn key(path: &str) -> Key {
@@ -251,7 +204,7 @@ mod tests {
     fn a_file_that_was_cut_or_altered_anywhere_is_as_good_as_absent() {
         let (_dir, cache) = cache();
         cache.store(&entry("a")).unwrap();
-        let path = cache.directory.join(key("a").file_name());
+        let path = cache.folder.path().join(key("a").file_name());
         let good = fs::read(&path).unwrap();
         for place in 0..good.len() {
             fs::write(&path, good.get(..place).unwrap()).unwrap();
@@ -261,14 +214,14 @@ mod tests {
             fs::write(&path, &flipped).unwrap();
             assert!(cache.load(&key("a")).is_none(), "flipped at {place}");
         }
-        fs::copy(&path, cache.directory.join(key("b").file_name())).unwrap();
+        fs::copy(&path, cache.folder.path().join(key("b").file_name())).unwrap();
         assert!(cache.load(&key("b")).is_none());
     }
 
     #[test]
     fn links_and_directories_in_place_of_a_file_are_ignored_and_replaced() {
         let (_dir, cache) = cache();
-        let path = cache.directory.join(key("a").file_name());
+        let path = cache.folder.path().join(key("a").file_name());
         std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
         assert!(cache.load(&key("a")).is_none());
         cache.store(&entry("a")).unwrap();

@@ -47,7 +47,8 @@ impl Moment {
     }
 }
 
-fn boot_id() -> String {
+/// The kernel's id of this boot; empty where there is none.
+pub fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id")
         .map(|text| text.trim().to_owned())
         .unwrap_or_default()

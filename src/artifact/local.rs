@@ -5,9 +5,8 @@
 //! times. A file that cannot be used does not keep the others from working: it stands in the record of every start
 //! until it is mended.
 
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{Artifact, Source};
 use crate::deadline::Deadline;
 use crate::image::ImagePattern;
+use crate::kept::{self, Folder, Stamp};
 use crate::oci::Digest;
 use crate::spec::decode::{Combine, LocalSpecification};
 use crate::worker::process::WorkerError;
@@ -56,32 +56,6 @@ struct Kept {
     stamp: Stamp,
     digest: Digest,
     answer: CompileAnswer,
-}
-
-/// What tells one state of a file from another.
-#[derive(PartialEq, Eq, Serialize, Deserialize)]
-struct Stamp {
-    version: String,
-    path: PathBuf,
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Stamp {
-    fn of(path: &Path, metadata: &Metadata) -> Self {
-        Stamp {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            path: path.to_owned(),
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
 }
 
 /// Reads the files of `directory` and keeps what is for an image with one of these names.
@@ -174,11 +148,9 @@ fn checked(
         );
     }
     let stamp = Stamp::of(path, &metadata);
-    let directory = cache_root.join(DIRECTORY);
-    let name = Digest::of(path.as_os_str().as_encoded_bytes()).hex().to_owned();
-    let own =
-        files::own_directory(cache_root).and_then(|()| files::own_directory(&directory)).is_ok();
-    if own && let Some(kept) = load(&directory.join(&name)).filter(|kept| kept.stamp == stamp) {
+    let name = kept::name_for(&[path.as_os_str().as_encoded_bytes()]);
+    let folder = Folder::open(cache_root, DIRECTORY).ok();
+    if let Some(kept) = folder.as_ref().and_then(|folder| load(folder, &name, &stamp)) {
         return Ok((kept.digest, kept.answer));
     }
     let bytes = fs::File::open(path)
@@ -187,18 +159,19 @@ fn checked(
     let answer = compiler.compile(&bytes, deadline).map_err(|error| error.to_string())?;
     let digest = Digest::of(&bytes);
     let kept = Kept { stamp, digest: digest.clone(), answer };
-    if own && let Ok(bytes) = serde_json::to_vec(&kept) {
+    if let Some(folder) = folder
+        && let Ok(bytes) = serde_json::to_vec(&kept)
+    {
         // Without it the next start asks the worker again; that is slow, not wrong.
-        let _ = files::replace(&directory, &name, &bytes, 0o600);
+        let _ = folder.store(&name, &bytes);
     }
     Ok((digest, kept.answer))
 }
 
-fn load(path: &Path) -> Option<Kept> {
-    let file = files::open_regular(path).ok()?;
-    let own = file.metadata().ok()?.uid() == nix::unistd::geteuid().as_raw();
-    let bytes = own.then(|| files::read_open(file, limits::CACHE_FILE_BYTES).ok())??;
-    serde_json::from_slice(&bytes).ok()
+fn load(folder: &Folder, name: &str, stamp: &Stamp) -> Option<Kept> {
+    let content = folder.load(name, limits::CACHE_FILE_BYTES)?;
+    let kept: Kept = serde_json::from_slice(&content).ok()?;
+    (kept.stamp == *stamp).then_some(kept)
 }
 
 #[cfg(test)]

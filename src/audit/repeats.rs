@@ -8,13 +8,14 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::files;
-use crate::oci::Digest;
+use crate::kept::{self, Folder};
 
 /// Seconds between two records of the same refusal.
 const INTERVAL: i64 = 60;
 /// Directory within the cache.
 const DIRECTORY: &str = "refusals";
+/// Files above which the oldest are removed.
+const MAX_FILES: usize = 10_000;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct State {
@@ -22,6 +23,9 @@ struct State {
     left_out: u64,
     /// The container whose refusal was written down.
     container: String,
+    /// What the file is about.
+    image: String,
+    outcome: String,
 }
 
 /// What to do with a refusal.
@@ -35,14 +39,12 @@ pub enum Repeat {
 
 /// Counts a refusal of `container`, made from `image`, with `outcome`, at `now` (seconds since 1970).
 pub fn count(cache: &Path, container: &str, image: &str, outcome: &str, now: i64) -> Repeat {
-    let directory = cache.join(DIRECTORY);
-    if files::own_directory(cache).and_then(|()| files::own_directory(&directory)).is_err() {
-        return Repeat::Write(0);
-    }
-    let name = Digest::of(format!("{image}\n{outcome}").as_bytes()).hex().to_owned();
-    let old: Option<State> = files::read(&directory.join(&name), 4096)
-        .ok()
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let Ok(folder) = Folder::open(cache, DIRECTORY) else { return Repeat::Write(0) };
+    let name = kept::name_for(&[image.as_bytes(), outcome.as_bytes()]);
+    let old: Option<State> = folder
+        .load(&name, 64 << 10)
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .filter(|state: &State| (state.image.as_str(), state.outcome.as_str()) == (image, outcome));
     let (repeat, new) = match old {
         Some(state) if (0..INTERVAL).contains(&now.saturating_sub(state.written_at)) => {
             let left_out = state.left_out.saturating_add(1);
@@ -50,13 +52,17 @@ pub fn count(cache: &Path, container: &str, image: &str, outcome: &str, now: i64
         }
         old => {
             let left_out = old.map_or(0, |state| state.left_out);
-            let container = container.to_owned();
-            (Repeat::Write(left_out), State { written_at: now, left_out: 0, container })
+            let (container, image) = (container.to_owned(), image.to_owned());
+            let outcome = outcome.to_owned();
+            (
+                Repeat::Write(left_out),
+                State { written_at: now, left_out: 0, container, image, outcome },
+            )
         }
     };
     let written = serde_json::to_vec(&new)
         .map_err(std::io::Error::other)
-        .and_then(|bytes| files::replace(&directory, &name, &bytes, 0o600));
+        .and_then(|bytes| folder.store(&name, &bytes).and_then(|()| folder.trim(MAX_FILES)));
     match written {
         Ok(()) => repeat,
         Err(_) => Repeat::Write(0),

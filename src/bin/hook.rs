@@ -5,6 +5,11 @@
 
 use std::process::ExitCode;
 
+/// musl's allocator asks the kernel for a page at a time and gives each back at once: some 30 calls and page faults of
+/// the hook's short life. This one asks once.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() -> ExitCode {
     imgcompat::hook::main()
 }

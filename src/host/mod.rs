@@ -23,8 +23,10 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::rc::Rc;
 
+mod boot_memory;
 pub mod cpu;
 pub mod feature;
 mod kconfig;
@@ -44,7 +46,11 @@ mod usb;
 pub use feature::{Attributes, Discovery, Feature, FeatureSet, Features};
 pub use root::{HostRoot, ReadError};
 
+use boot_memory::BootMemory;
 use cpu::Processor;
+
+/// What the CPUID instruction said, among what is kept for a boot.
+const CPUID: &str = "cpuid";
 
 /// Why the host lacks a feature. The text is shown to people.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -105,13 +111,29 @@ pub const SOURCES: [(&str, Source); 29] = [
 pub struct Host {
     root: HostRoot,
     processor: OnceCell<Processor>,
+    memory: Option<BootMemory>,
     discovered: RefCell<BTreeMap<&'static str, Discovery>>,
 }
 
 impl Host {
     /// The host at `root`. Reads nothing yet.
     pub fn new(root: HostRoot) -> Self {
-        Host { root, processor: OnceCell::new(), discovered: RefCell::default() }
+        Host { root, processor: OnceCell::new(), memory: None, discovered: RefCell::default() }
+    }
+
+    /// The same, with a place to keep what is slow to ask and cannot change before the next boot.
+    #[must_use]
+    pub fn remembering(self, cache_root: &Path) -> Self {
+        let memory = (!self.root.is_recorded()).then(|| BootMemory::below(cache_root));
+        Host { memory, ..self }
+    }
+
+    /// Keeps what had to be asked for the first time in this boot.
+    pub fn remember(&self) {
+        let cpuid = self.processor.get().and_then(|processor| processor.cpuid().ok());
+        if let (Some(memory), Some(news)) = (&self.memory, cpuid.and_then(|cpuid| cpuid.news())) {
+            memory.keep(CPUID, &news);
+        }
     }
 
     /// This machine.
@@ -144,7 +166,10 @@ impl Host {
     }
 
     pub(crate) fn processor(&self) -> &Processor {
-        self.processor.get_or_init(|| Processor::of(&self.root))
+        self.processor.get_or_init(|| {
+            let kept = self.memory.as_ref().and_then(|memory| memory.recall(CPUID));
+            Processor::of(&self.root, kept.as_deref())
+        })
     }
 }
 

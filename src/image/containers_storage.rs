@@ -9,6 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use super::identity::{Engine, Identification, ImageIdentity, NotJudged, Unidentified};
+use super::remembered::{Known, Memory};
 use super::storage_records::{ContainerMetadata, ContainerRecord, ImageRecord, Store};
 use crate::oci::{Digest, Document, Reference, Repository};
 use crate::start::ContainerStart;
@@ -35,21 +36,21 @@ struct RootPlace {
 }
 
 /// Identifies the image of a podman, CRI-O or buildah container.
-pub fn identify(start: &ContainerStart) -> Result<Identification, Unidentified> {
-    match identify_once(start) {
+pub fn identify(start: &ContainerStart, memory: &Memory) -> Result<Identification, Unidentified> {
+    match identify_once(start, memory) {
         Err(
             Unidentified::NoContainerRecord { .. }
             | Unidentified::NoImageRecord { .. }
             | Unidentified::RecordsMalformed { .. },
         ) => {
             std::thread::sleep(RETRY_AFTER);
-            identify_once(start)
+            identify_once(start, memory)
         }
         other => other,
     }
 }
 
-fn identify_once(start: &ContainerStart) -> Result<Identification, Unidentified> {
+fn identify_once(start: &ContainerStart, memory: &Memory) -> Result<Identification, Unidentified> {
     let root = start.root_path.as_deref().and_then(root_place);
     let Some(place) = bundle_place(&start.bundle) else {
         return build_step(start, root);
@@ -72,7 +73,7 @@ fn identify_once(start: &ContainerStart) -> Result<Identification, Unidentified>
     }
     let engine = if metadata.pod_id.is_empty() { Engine::Podman } else { Engine::Crio };
     let image = if record.image.is_empty() { &metadata.image_id } else { &record.image };
-    let identity = image_identity(engine, store, image, &metadata.image_name)?;
+    let identity = image_identity(engine, store, image, &metadata.image_name, memory)?;
     if is_podman_infra(&identity) {
         return Ok(Identification::NotJudged(NotJudged::Sandbox));
     }
@@ -201,12 +202,12 @@ fn image_identity(
     store: &Store,
     image: &str,
     typed_name: &str,
+    memory: &Memory,
 ) -> Result<ImageIdentity, Unidentified> {
     let image_id = Digest::from_hex(image).map_err(|_| Unidentified::BadImageId(cut(image)))?;
-    let (store, record) = find_image(store, image)?;
-    let names = all_names(&record);
+    let Known { names, mut manifests, mut indexes, .. } =
+        known_image(store, image, &image_id, memory)?;
     let reference = typed_name.parse().ok().filter(|typed| is_confirmed(typed, &names));
-    let (mut manifests, mut indexes) = verified_documents(&store, &record, &image_id);
     if let Some(digest) = reference.as_ref().and_then(|r: &Reference| r.digest.as_ref()) {
         move_to_front(&mut manifests, digest);
         move_to_front(&mut indexes, digest);
@@ -220,6 +221,27 @@ fn image_identity(
         indexes,
         names,
     })
+}
+
+/// From memory, if the store's records are as they were; else from the records and the stored manifests.
+fn known_image(
+    store: &Store,
+    image: &str,
+    image_id: &Digest,
+    memory: &Memory,
+) -> Result<Known, Unidentified> {
+    let place = memory.place(store);
+    if let Some(known) = place.as_ref().and_then(|place| place.recall(image)) {
+        return Ok(known);
+    }
+    let (found_in, record) = find_image(store, image)?;
+    let (manifests, indexes) = verified_documents(&found_in, &record, image_id);
+    let known = Known { id: image.to_owned(), names: all_names(&record), manifests, indexes };
+    // What is in another store is bound to that one's records; and a manifest may be about to be stored.
+    if let Some(place) = place.filter(|_| found_in == *store && !known.manifests.is_empty()) {
+        place.remember(&known);
+    }
+    Ok(known)
 }
 
 fn cut(text: &str) -> String {

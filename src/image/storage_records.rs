@@ -3,8 +3,7 @@
 //!
 //! Source: container-libs `storage/containers.go`, `storage/images.go`, `storage/store.go`. The files are replaced
 //! atomically by their writers, so reading one without a lock gives a consistent snapshot, and taking the lock
-//! could make a start wait for an engine. A node may have thousands of records, so the one wanted record is searched
-//! for as text and only it is parsed; the whole file is parsed only if that finds nothing.
+//! could make a start wait for an engine. A node may have thousands of records: see [`super::record_search`].
 
 use std::fmt;
 use std::io;
@@ -13,11 +12,11 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use memchr::memmem;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 
 use super::identity::Unidentified;
+use super::record_search::{self, Found};
 use crate::{files, limits};
 
 /// One container's record.
@@ -128,40 +127,30 @@ impl Record for ImageRecord {}
 
 /// Finds the record with `id` in a JSON array of records; a missing file has none.
 fn find_record<R: Record>(path: &Path, id: &str) -> Result<Option<R>, Unidentified> {
-    let bytes = match files::read(path, limits::STORAGE_RECORDS_BYTES) {
-        Ok(bytes) => bytes,
+    let unreadable = |source| Unidentified::RecordsUnreadable { path: path.to_owned(), source };
+    let (file, metadata) = match files::open_with_metadata(path) {
+        Ok(opened) => opened,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => {
-            return Err(Unidentified::RecordsUnreadable { path: path.to_owned(), source });
-        }
+        Err(error) => return Err(unreadable(error)),
     };
-    find_in(&bytes, id)
-        .map_err(|source| Unidentified::RecordsMalformed { path: path.to_owned(), source })
+    match record_search::find(&file, metadata.len(), id).map_err(unreadable)? {
+        Found::Record(record) => Ok(Some(record)),
+        Found::Nowhere => Ok(None),
+        Found::Mentioned => {
+            let bytes =
+                files::read_open(file, limits::STORAGE_RECORDS_BYTES).map_err(unreadable)?;
+            parse_all(&bytes, id)
+                .map_err(|source| Unidentified::RecordsMalformed { path: path.to_owned(), source })
+        }
+    }
 }
 
-fn find_in<R: Record>(bytes: &[u8], id: &str) -> Result<Option<R>, serde_json::Error> {
-    if memmem::find(bytes, id.as_bytes()).is_none() {
-        return Ok(None);
-    }
-    if let Some(record) = find_as_text(bytes, id) {
-        return Ok(Some(record));
-    }
+/// Parses the whole array, for records that were written by another encoder than the engines'.
+fn parse_all<R: Record>(bytes: &[u8], id: &str) -> Result<Option<R>, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let found = deserializer.deserialize_seq(Finder { id, record: PhantomData })?;
     deserializer.end()?;
     Ok(found)
-}
-
-/// Finds a record by the text with which the engines' encoder begins it, `{"id":"…"`. A quote inside a JSON string is
-/// always escaped, so this text can only be the beginning of an object; with an array's bracket or comma before it,
-/// it is a record, since no record has a list of objects with an `id`.
-fn find_as_text<R: Record>(bytes: &[u8], id: &str) -> Option<R> {
-    let beginning = format!("{{\"id\":\"{id}\"");
-    let place = memmem::find(bytes, beginning.as_bytes())?;
-    let before = bytes.get(..place)?.last()?;
-    let record = bytes.get(place..)?;
-    let mut records = serde_json::Deserializer::from_slice(record).into_iter::<R>();
-    matches!(before, b'[' | b',').then(|| records.next()?.ok())?
 }
 
 struct Finder<'a, R> {
@@ -216,25 +205,15 @@ mod tests {
     fn the_wanted_record_is_found_among_others() {
         let text = br#"[{"id":"a","image":"x","extra":{"id":"b"}},
                         {"image":"y","layer":"l","id":"b","metadata":"{}"},{"id":"c"}]"#;
-        let record: ContainerRecord = find_in(text, "b").unwrap().unwrap();
+        let record: ContainerRecord = parse_all(text, "b").unwrap().unwrap();
         assert_eq!((record.image.as_str(), record.layer.as_str()), ("y", "l"));
-        assert!(find_in::<ContainerRecord>(text, "d").unwrap().is_none());
-    }
-
-    #[test]
-    fn a_record_is_found_as_text_but_never_inside_another_ones_text() {
-        let text =
-            br#"[{"id":"a","metadata":"[{\"id\":\"b\"}]","x":{"id":"b"}},{"id":"b","layer":"l"}]"#;
-        let record: ContainerRecord = find_in(text, "b").unwrap().unwrap();
-        assert_eq!(record.layer, "l");
-        let text = br#"[{"id":"a","metadata":"[{\"id\":\"b\"}]"}]"#;
-        assert!(find_in::<ContainerRecord>(text, "b").unwrap().is_none());
+        assert!(parse_all::<ContainerRecord>(text, "d").unwrap().is_none());
     }
 
     #[test]
     fn a_torn_record_is_an_error_not_an_absence() {
         for text in [&br#"[{"id":"b""#[..], br#"{"id":"b"}"#, br#"[{"names":[],"id":"b"},{"#] {
-            assert!(find_in::<ImageRecord>(text, "b").is_err());
+            assert!(parse_all::<ImageRecord>(text, "b").is_err());
         }
     }
 

@@ -57,7 +57,8 @@ pub fn read(
 /// Reads until the end of input, within the deadline and [`limits::STATE_BYTES`].
 fn read_state(input: &mut (impl Read + AsFd), deadline: &Deadline) -> Result<Vec<u8>, StartError> {
     let mut bytes = Vec::with_capacity(4096);
-    let mut chunk = [0u8; 16 << 10];
+    // As large as the buffer of standard input, so that nothing waits in that one while the pipe is polled.
+    let mut chunk = [0u8; 8 << 10];
     loop {
         if !deadline.wait_readable(input).map_err(StartError::StateUnreadable)? {
             return Err(StartError::StateNeverEnds);

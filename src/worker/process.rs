@@ -56,21 +56,22 @@ pub enum WorkerError {
 /// The tool, as the hook's worker.
 #[derive(Debug, Clone)]
 pub struct Worker {
-    program: PathBuf,
+    hook: PathBuf,
 }
 
 impl Worker {
-    /// The tool beside the hook: `imgcompat` in the same directory, or in `../../bin` of an installation.
+    /// The tool that was installed with this hook. Nothing is looked for before it is needed.
     pub fn beside(hook: &Path) -> Self {
-        let same = hook.with_file_name("imgcompat");
-        let installed = hook
-            .parent()
-            .and_then(Path::parent)
-            .and_then(Path::parent)
-            .map(|prefix| prefix.join("bin/imgcompat"));
-        match installed {
-            Some(program) if !same.exists() => Worker { program },
-            _ => Worker { program: same },
+        Worker { hook: hook.to_owned() }
+    }
+
+    /// `imgcompat` in the hook's directory, or in `../../bin` of an installation.
+    fn program(&self) -> PathBuf {
+        let same = self.hook.with_file_name("imgcompat");
+        let prefix = self.hook.parent().and_then(Path::parent).and_then(Path::parent);
+        match prefix.map(|prefix| prefix.join("bin/imgcompat")) {
+            Some(installed) if !same.exists() => installed,
+            _ => same,
         }
     }
 
@@ -92,9 +93,10 @@ impl Worker {
     }
 
     fn run(&self, task: &str, input: &[u8], deadline: &Deadline) -> Result<Vec<u8>, WorkerError> {
-        let start = |source| WorkerError::Start { program: self.program.clone(), source };
-        self.check_trusted().map_err(start)?;
-        let mut child = Command::new(&self.program)
+        let program = self.program();
+        let start = |source| WorkerError::Start { program: program.clone(), source };
+        check_trusted(&program).map_err(start)?;
+        let mut child = Command::new(&program)
             .args(["worker", task])
             .env_clear()
             .current_dir("/")
@@ -112,15 +114,15 @@ impl Worker {
             other => Err(WorkerError::Died { status: describe(other), stderr }),
         }
     }
+}
 
-    /// Root executes the worker, so nobody else may be able to change it.
-    fn check_trusted(&self) -> io::Result<()> {
-        if files::is_trusted(&std::fs::metadata(&self.program)?) {
-            return Ok(());
-        }
-        let message = "others than root can change it; run `chmod go-w` and `chown root` on it";
-        Err(io::Error::new(io::ErrorKind::PermissionDenied, message))
+/// Root executes the worker, so nobody else may be able to change it.
+fn check_trusted(program: &Path) -> io::Result<()> {
+    if files::is_trusted(&std::fs::metadata(program)?) {
+        return Ok(());
     }
+    let message = "others than root can change it; run `chmod go-w` and `chown root` on it";
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, message))
 }
 
 fn describe(status: io::Result<ExitStatus>) -> String {

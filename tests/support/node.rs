@@ -15,22 +15,24 @@ use imgcompat::oci::Digest;
 pub const CONTAINER: &str = "3f2a6265a16cc408ba37f90ad216145636d9a192749a8e0c7dc52bbf18c2a8b4";
 
 /// The hook and its worker side by side, owned by whoever runs the test, as an installation has them.
-fn installed() -> &'static Path {
+pub fn installed() -> &'static Path {
     static DIRECTORY: OnceLock<tempfile::TempDir> = OnceLock::new();
-    let directory = DIRECTORY.get_or_init(|| {
-        let directory = tempfile::tempdir().unwrap();
-        for (name, built) in [
-            ("imgcompat-hook", env!("CARGO_BIN_EXE_imgcompat-hook")),
-            ("imgcompat", env!("CARGO_BIN_EXE_imgcompat")),
-        ] {
-            let path = directory.path().join(name);
-            fs::copy(built, &path).unwrap();
-            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-        }
-        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        directory
-    });
-    directory.path()
+    DIRECTORY.get_or_init(install).path()
+}
+
+/// Another such directory, for tests that change what is in it.
+pub fn install() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, built) in [
+        ("imgcompat-hook", env!("CARGO_BIN_EXE_imgcompat-hook")),
+        ("imgcompat", env!("CARGO_BIN_EXE_imgcompat")),
+    ] {
+        let path = directory.path().join(name);
+        fs::copy(built, &path).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    directory
 }
 
 /// How a start ended.
@@ -87,7 +89,8 @@ impl Node {
         node
     }
 
-    fn storage(&self) -> PathBuf {
+    /// The engine's storage.
+    pub fn storage(&self) -> PathBuf {
         self.dir.path().join("storage")
     }
 
@@ -139,25 +142,54 @@ impl Node {
 
     /// Runs the hook with more arguments and any input.
     pub fn run(&self, arguments: &[&str], input: &[u8]) -> Ended {
-        let mut child = Command::new(installed().join("imgcompat-hook"))
+        let mut command = self.command(&[]);
+        command.args(arguments);
+        let (written, ended) = Self::converse(command, input);
+        written.expect("the hook reads all, or crun refuses the container whatever the hook says");
+        ended
+    }
+
+    /// The installed hook, run through `wrapper` (a program and its arguments) if there is one.
+    pub fn command(&self, wrapper: &[&str]) -> Command {
+        self.command_of(&installed().join("imgcompat-hook"), wrapper)
+    }
+
+    /// The same with a hook from elsewhere.
+    pub fn command_of(&self, hook: &Path, wrapper: &[&str]) -> Command {
+        let mut command = match wrapper {
+            [program, arguments @ ..] => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(hook);
+                command
+            }
+            [] => Command::new(hook),
+        };
+        command
             .arg("--root")
             .arg(self.root())
-            .args(arguments)
             .env("REGISTRY_AUTH_FILE", "/nonexistent")
             .current_dir(self.bundle())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let written = child.stdin.take().unwrap().write_all(input);
-        written.expect("the hook reads all, or crun refuses the container whatever the hook says");
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs a hook that something may happen to, to its end.
+    pub fn finish(command: Command, input: &[u8]) -> Ended {
+        Self::converse(command, input).1
+    }
+
+    fn converse(mut command: Command, input: &[u8]) -> (std::io::Result<()>, Ended) {
+        let mut child = command.spawn().unwrap();
+        let written = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(input));
         let output = child.wait_with_output().unwrap();
         assert!(output.stdout.is_empty(), "the hook has nothing to say on standard output");
-        Ended {
+        let ended = Ended {
             code: output.status.code().unwrap_or(-1),
             stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        };
+        (written, ended)
     }
 
     /// Every record so far.

@@ -9,7 +9,7 @@
 //! Leaves that are not recorded are zero. Without a line for XCR0 the states that leaf 0xD offers count as enabled,
 //! provided that the kernel uses XSAVE at all (leaf 1, ECX bit 27). Lines that have neither form are ignored.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use super::{Absence, Architecture, HostRoot, native};
@@ -29,11 +29,12 @@ pub struct Registers {
 
 type Leaves = BTreeMap<(u32, u32), Registers>;
 
-/// The instruction, with its answers kept: it is slow in virtual machines.
+/// The instruction, with its answers kept: it is slow in virtual machines, some 30 to 70 µs each time.
 #[derive(Debug)]
 pub struct Cpuid {
     known: RefCell<Leaves>,
     source: Source,
+    executed: Cell<bool>,
 }
 
 #[derive(Debug)]
@@ -44,21 +45,38 @@ enum Source {
 
 impl Cpuid {
     /// The instruction of the host at `root`: recorded for a recorded host, else the real one.
-    pub(super) fn of(root: &HostRoot, architecture: &Architecture) -> Result<Self, Absence> {
+    /// `kept` is what it said before in this boot.
+    pub(super) fn of(
+        root: &HostRoot,
+        architecture: &Architecture,
+        kept: Option<&str>,
+    ) -> Result<Self, Absence> {
         if *architecture != Architecture::X86_64 {
             return Err(Absence::Because("this architecture has no CPUID instruction".to_owned()));
         }
         if root.is_recorded() {
             return Ok(Cpuid::from_record(&root.read_text("/.imgcompat/cpuid")?));
         }
-        Ok(Cpuid { known: RefCell::default(), source: Source::Instruction })
+        let known = kept.unwrap_or_default().lines().filter_map(parse_leaf).collect();
+        let (known, executed) = (RefCell::new(known), Cell::new(false));
+        Ok(Cpuid { known, source: Source::Instruction, executed })
+    }
+
+    /// Everything it said, as a record, if the instruction had to be executed for it.
+    pub(crate) fn news(&self) -> Option<String> {
+        let line = |((leaf, subleaf), r): (&(u32, u32), &Registers)| {
+            let Registers { eax, ebx, ecx, edx } = r;
+            format!("{leaf:#x} {subleaf:#x}: eax={eax:#x} ebx={ebx:#x} ecx={ecx:#x} edx={edx:#x}\n")
+        };
+        self.executed.get().then(|| self.known.borrow().iter().map(line).collect())
     }
 
     /// Reads a record.
     pub fn from_record(text: &str) -> Self {
         let leaves: Leaves = text.lines().filter_map(parse_leaf).collect();
         let xcr0 = text.lines().find_map(|line| hexadecimal(line.trim().strip_prefix("xcr0=")?));
-        Cpuid { known: RefCell::new(leaves), source: Source::Record { xcr0 } }
+        let source = Source::Record { xcr0 };
+        Cpuid { known: RefCell::new(leaves), source, executed: Cell::new(false) }
     }
 
     /// The registers for a leaf; zero for one above the highest that the processor has. (A real processor answers
@@ -92,6 +110,7 @@ impl Cpuid {
             (None, Source::Instruction) => {
                 let registers = native::cpuid(leaf, subleaf);
                 self.known.borrow_mut().insert((leaf, subleaf), registers);
+                self.executed.set(true);
                 registers
             }
         }
@@ -127,6 +146,20 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn what_was_kept_is_not_asked_again_and_what_is_new_is_told() {
+        let of = |kept| Cpuid::of(&HostRoot::local(), &Architecture::X86_64, kept).unwrap();
+        let first = of(None);
+        let leaf_1 = first.leaf(1, 0);
+        let record = first.news().unwrap();
+        let second = of(Some(&record));
+        assert_eq!(second.leaf(1, 0).edx, leaf_1.edx);
+        assert_eq!(second.news(), None);
+        second.leaf(0x8000_0001, 0);
+        assert!(second.news().is_some_and(|news| news.len() > record.len()));
+    }
+
+    #[test]
     fn a_record_is_read_line_by_line() {
         let cpuid = Cpuid::from_record(
             "CPU 0:\n   0x00000000 0x00: eax=0x00000007 ebx=0x1 ecx=0x2 edx=0x3\n\
@@ -143,7 +176,7 @@ mod tests {
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn this_processor_has_what_its_architecture_demands() {
-        let cpuid = Cpuid::of(&HostRoot::local(), &Architecture::X86_64).unwrap();
+        let cpuid = Cpuid::of(&HostRoot::local(), &Architecture::X86_64, None).unwrap();
         const SSE2: u32 = 1 << 26;
         assert_ne!(cpuid.leaf(1, 0).edx & SSE2, 0);
         assert_eq!(cpuid.xcr0() & 6 == 6, std::arch::is_x86_feature_detected!("avx"));

@@ -67,15 +67,15 @@ pub(crate) struct Processor {
 }
 
 impl Processor {
-    /// The processor of the host at `root`.
-    pub(crate) fn of(root: &HostRoot) -> Self {
+    /// The processor of the host at `root`; `kept` is what CPUID said before in this boot.
+    pub(crate) fn of(root: &HostRoot, kept: Option<&str>) -> Self {
         let recorded = match root.is_recorded() {
             true => root.read_trimmed("/.imgcompat/arch").ok(),
             false => None,
         };
         let name = recorded.as_deref().unwrap_or(std::env::consts::ARCH);
         let architecture = Architecture::named(name);
-        let cpuid = Cpuid::of(root, &architecture);
+        let cpuid = Cpuid::of(root, &architecture, kept);
         Processor { architecture, cpuid }
     }
 

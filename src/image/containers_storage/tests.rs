@@ -102,7 +102,7 @@ impl Lab {
     }
 
     fn identity(&self) -> ImageIdentity {
-        match identify(&self.start()).unwrap() {
+        match identify(&self.start(), &Memory::default()).unwrap() {
             Identification::Image(identity) => *identity,
             other => panic!("{other:?}"),
         }
@@ -160,12 +160,15 @@ fn crio_bundles_lie_elsewhere_and_sandboxes_are_not_judged() {
     let run = tempfile::tempdir().unwrap();
     let mut start = lab.start();
     start.bundle = run.path().join(format!("overlay-containers/{ID}/userdata"));
-    match identify(&start).unwrap() {
+    match identify(&start, &Memory::default()).unwrap() {
         Identification::Image(identity) => assert_eq!(identity.engine, Engine::Crio),
         other => panic!("{other:?}"),
     }
     lab.write_container("containers.json", "layer1", "pause", r#","pod-id":"p","pod":true"#);
-    assert_eq!(identify(&start).unwrap(), Identification::NotJudged(NotJudged::Sandbox));
+    assert_eq!(
+        identify(&start, &Memory::default()).unwrap(),
+        Identification::NotJudged(NotJudged::Sandbox)
+    );
 }
 
 #[test]
@@ -173,17 +176,23 @@ fn records_must_belong_to_the_container_and_its_root() {
     let lab = Lab::new();
     let mut start = lab.start();
     start.id = "other".to_owned();
-    assert!(matches!(identify(&start), Err(Unidentified::ForeignBundle { .. })));
+    assert!(matches!(
+        identify(&start, &Memory::default()),
+        Err(Unidentified::ForeignBundle { .. })
+    ));
     let mut start = lab.start();
     start.root_path = Some(lab.path("overlay/layer2/merged"));
-    assert!(matches!(identify(&start), Err(Unidentified::ForeignRoot { .. })));
+    assert!(matches!(identify(&start, &Memory::default()), Err(Unidentified::ForeignRoot { .. })));
     let mut start = lab.start();
     start.bundle = PathBuf::from("/tmp/bundle");
-    assert!(matches!(identify(&start), Err(Unidentified::UnknownBundle(_))));
+    assert!(matches!(identify(&start, &Memory::default()), Err(Unidentified::UnknownBundle(_))));
     lab.write_images("[]");
-    assert!(matches!(identify(&lab.start()), Err(Unidentified::NoImageRecord { .. })));
+    assert!(matches!(
+        identify(&lab.start(), &Memory::default()),
+        Err(Unidentified::NoImageRecord { .. })
+    ));
     lab.write_images("[{");
-    assert!(identify(&lab.start()).is_err());
+    assert!(identify(&lab.start(), &Memory::default()).is_err());
 }
 
 #[test]
@@ -191,17 +200,23 @@ fn an_intermediate_mount_point_is_bound_by_the_id_alone() {
     let lab = Lab::new();
     let mut start = lab.start();
     start.root_path = Some(PathBuf::from("/var/tmp/intermediate-mountpoint-1000.1"));
-    assert!(matches!(identify(&start), Ok(Identification::Image(_))));
+    assert!(matches!(identify(&start, &Memory::default()), Ok(Identification::Image(_))));
 }
 
 #[test]
 fn containers_from_a_directory_are_not_judged_but_lost_records_are() {
     let lab = Lab::new();
     fs::write(lab.path("overlay-containers/containers.json"), "[]").unwrap();
-    assert!(matches!(identify(&lab.start()), Err(Unidentified::NoContainerRecord { .. })));
+    assert!(matches!(
+        identify(&lab.start(), &Memory::default()),
+        Err(Unidentified::NoContainerRecord { .. })
+    ));
     let mut start = lab.start();
     start.root_path = Some(PathBuf::from("/srv/rootfs"));
-    assert_eq!(identify(&start).unwrap(), Identification::NotJudged(NotJudged::Rootfs));
+    assert_eq!(
+        identify(&start, &Memory::default()).unwrap(),
+        Identification::NotJudged(NotJudged::Rootfs)
+    );
 }
 
 #[test]
@@ -209,7 +224,10 @@ fn build_steps_are_recognised_by_where_they_run() {
     let lab = Lab::new();
     let mut start = lab.start();
     start.bundle = PathBuf::from("/var/tmp/buildah123");
-    assert!(matches!(identify(&start), Err(Unidentified::UnknownBundle(_))));
+    assert!(matches!(identify(&start, &Memory::default()), Err(Unidentified::UnknownBundle(_))));
     start.id = "buildah-buildah123".to_owned();
-    assert_eq!(identify(&start).unwrap(), Identification::NotJudged(NotJudged::Build));
+    assert_eq!(
+        identify(&start, &Memory::default()).unwrap(),
+        Identification::NotJudged(NotJudged::Build)
+    );
 }
