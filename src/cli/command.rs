@@ -19,6 +19,9 @@ use super::{
 #[derive(Debug, Parser)]
 #[command(name = "imgcompat", version, propagate_version = true, max_term_width = 100)]
 struct Cli {
+    /// Say on standard error what registries are asked and what they answer
+    #[arg(short, long, global = true)]
+    verbose: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -95,6 +98,9 @@ fn run(arguments: &[OsString]) -> Outcome {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
+    if cli.verbose {
+        super::verbose::enable();
+    }
     match cli.command {
         Command::ValidateNode(args) => validate_node::run(&args),
         Command::ValidateSpec(args) => validate_spec::run(&args),

@@ -17,7 +17,7 @@ use super::Failure;
 /// Flags that choose manifests of an image.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct PlatformArgs {
-    /// Only the manifest of this platform, os[/arch[/variant]] [default: what the tag points to, for a
+    /// Only the manifest of this platform, os[/arch[/variant]][:os_version] [default: what the tag points to, for a
     /// multi-platform image its index]
     #[arg(long, value_name = "PLATFORM", conflicts_with = "all_platforms")]
     pub platform: Option<Wanted>,

@@ -14,6 +14,7 @@ pub mod schema;
 pub mod table;
 pub mod validate_node;
 pub mod validate_spec;
+pub mod verbose;
 pub mod why;
 pub mod worker;
 

@@ -39,7 +39,7 @@ pub struct Args {
     /// Only sets with one of these tags (an empty tag stands for sets without one)
     #[arg(long, value_name = "TAG,...", value_delimiter = ',')]
     tags: Option<Vec<String>>,
-    /// Judge the image for this platform, os[/arch[/variant]] [default: this host's]
+    /// Judge the image for this platform, os[/arch[/variant]][:os_version] [default: this host's]
     #[arg(long, value_name = "PLATFORM")]
     platform: Option<Wanted>,
     /// Judge by the features in this file, as `export features` writes them, instead of this host

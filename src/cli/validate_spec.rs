@@ -39,7 +39,7 @@ pub struct Args {
     /// Check the specification that is attached to this image
     #[arg(long, value_name = "REFERENCE")]
     image: Option<String>,
-    /// Of a multi-platform image, the one for this platform, os[/arch[/variant]] [default: this host's]
+    /// Of a multi-platform image, the one for this platform, os[/arch[/variant]][:os_version] [default: this host's]
     #[arg(long, value_name = "PLATFORM", requires = "image")]
     platform: Option<Wanted>,
     /// The file is an administrator's own, for /etc/imgcompat/specs.d, with `images` and `combine`

@@ -293,6 +293,7 @@ impl<'a> Client<'a> {
             failure::no_answer(&url.authority, call.what, error)
         })?;
         self.forget_secrets(&mut answer, outgoing.authorization);
+        log::debug!("{} {url} answered {}", call.method, answer.status);
         Ok(answer)
     }
 

@@ -31,7 +31,7 @@ impl Resolved {
     }
 }
 
-/// A platform as written on a command line: `os[/arch[/variant]]`.
+/// A platform as written on a command line: `os[/arch[/variant]][:os_version]`, as for NFD's client and oras.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// Operating system.
@@ -40,21 +40,33 @@ pub struct Wanted {
     pub architecture: Option<String>,
     /// Variant.
     pub variant: Option<String>,
+    /// Version of the operating system.
+    pub os_version: Option<String>,
 }
 
 impl std::str::FromStr for Wanted {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let mut parts = text.split('/').map(str::to_owned);
+        let (platform, os_version) = match text.split_once(':') {
+            Some((platform, version)) => (platform, Some(version.to_owned())),
+            None => (text, None),
+        };
+        let mut parts = platform.split('/').map(str::to_owned);
         let os = parts.next().filter(|os| !os.is_empty());
         let (architecture, variant) = (parts.next(), parts.next());
         let empty = |part: &Option<String>| part.as_deref() == Some("");
         match os {
-            Some(os) if parts.next().is_none() && !empty(&architecture) && !empty(&variant) => {
-                Ok(Wanted { os, architecture, variant })
+            Some(os)
+                if parts.next().is_none()
+                    && ![&architecture, &variant, &os_version].into_iter().any(empty) =>
+            {
+                Ok(Wanted { os, architecture, variant, os_version })
             }
-            _ => Err(format!("`{text}` is not a platform of the form os[/arch[/variant]]")),
+            _ => {
+                let form = "os[/arch[/variant]][:os_version]";
+                Err(format!("`{text}` is not a platform of the form {form}"))
+            }
         }
     }
 }
@@ -64,6 +76,9 @@ impl std::fmt::Display for Wanted {
         f.write_str(&self.os)?;
         for part in [&self.architecture, &self.variant].into_iter().flatten() {
             write!(f, "/{part}")?;
+        }
+        if let Some(version) = &self.os_version {
+            write!(f, ":{version}")?;
         }
         Ok(())
     }
@@ -85,6 +100,7 @@ impl Wanted {
             os: "linux".to_owned(),
             architecture: Some(architecture.to_owned()),
             variant: None,
+            os_version: None,
         }
     }
 
@@ -96,6 +112,7 @@ impl Wanted {
         self.os == platform.os
             && same(&self.architecture, Some(&platform.architecture))
             && same(&self.variant, platform.variant.as_deref())
+            && same(&self.os_version, platform.os_version.as_deref())
     }
 }
 
@@ -196,12 +213,13 @@ mod tests {
             ("linux/arm/v6", false),
             ("linux/amd64", false),
             ("windows", false),
+            ("linux/arm:10.0", false),
         ] {
             let wanted: Wanted = text.parse().unwrap();
             assert_eq!(wanted.matches(&arm), expected, "{text}");
             assert_eq!(wanted.to_string(), text);
         }
-        for bad in ["", "/arm", "linux/", "linux/arm/v7/x"] {
+        for bad in ["", "/arm", "linux/", "linux/arm/v7/x", "linux:", ":10.0"] {
             assert!(bad.parse::<Wanted>().is_err(), "{bad}");
         }
     }

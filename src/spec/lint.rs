@@ -17,6 +17,7 @@ pub use needs::{Needs, needs};
 use super::decode::{Decoded, Invalid};
 use super::diagnostic::{Diagnostic, Severity};
 use super::model::{CompatibilitySet, Position, Rule, Specification};
+use crate::rules::template;
 
 /// All that can be said about a document.
 #[derive(Debug, Clone, PartialEq)]
@@ -147,10 +148,38 @@ impl Linter {
         }
         let all = self.terms(&rule.match_features, &Surroundings::default());
         let any = self.alternatives(rule, at);
+        self.template(rule, at);
         self.variables.extend(rule.vars.keys().cloned());
         self.any_variable |= !rule.vars_template.is_empty();
         self.rule = None;
         and([all, any])
+    }
+
+    /// What a `varsTemplate` names is known before a node runs it.
+    fn template(&mut self, rule: &Rule, at: Position) {
+        if rule.vars_template.is_empty() {
+            return;
+        }
+        match template::inspect(&rule.vars_template) {
+            Err(error) => {
+                let message = format!("the `varsTemplate` of this rule cannot be used: {error}");
+                let help = "the rule is undecided wherever it is reached; correct the template";
+                self.find(Severity::Error, "bad-template", at, message, Some(help.to_owned()));
+            }
+            Ok(refused) => {
+                for function in refused {
+                    let message = format!(
+                        "`varsTemplate` names the function `{function}`, which imgcompat does not run"
+                    );
+                    let help = "what it gives depends on time, chance, secrets or the machine, or costs too much; do without it";
+                    self.warn("refused-function", at, message, help);
+                }
+            }
+        }
+        if rule.match_features.is_empty() && rule.match_any.is_empty() {
+            let message = "the `varsTemplate` of a rule without terms is never run".to_owned();
+            self.warn("idle-template", at, message, "add terms, or use `vars`");
+        }
     }
 
     fn alternatives(&mut self, rule: &Rule, at: Position) -> Option<bool> {

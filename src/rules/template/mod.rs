@@ -91,6 +91,25 @@ pub fn render(source: &str, data: &Matched) -> Result<String, TemplateError> {
     Execution::new(source, data).output
 }
 
+/// What can be said about a template without running it, for the linter: whether it is one, and which of the
+/// functions it names are refused here.
+pub fn inspect(source: &str) -> Result<Vec<&'static str>, TemplateError> {
+    if source.len() > limits::TEMPLATE_BYTES {
+        let limit = limits::TEMPLATE_BYTES;
+        return Err(TemplateError::Limit { what: "bytes of text", limit });
+    }
+    parser::parse(source)?;
+    let named = lexer::tokens(source)?.into_iter().filter(|t| t.kind == lexer::Kind::Identifier);
+    let mut refused: Vec<&'static str> = named
+        .filter_map(|token| functions::find(token.text))
+        .filter(|function| function.family == Family::Refused)
+        .map(|function| function.name)
+        .collect();
+    refused.sort_unstable();
+    refused.dedup();
+    Ok(refused)
+}
+
 /// One execution and what it cost.
 pub struct Execution {
     output: Result<String, TemplateError>,

@@ -229,3 +229,17 @@ fn a_large_document_is_linted_to_the_cap() {
     );
     assert_eq!(lint(&crate::spec::decode(document.as_bytes()).unwrap().specification).len(), MOST);
 }
+
+#[test]
+fn templates_are_looked_at_before_a_node_runs_them() {
+    let rule = |template: &str, terms: &str| {
+        let terms = if terms.is_empty() { String::new() } else { format!("\n{terms}") };
+        codes(&document(&format!("varsTemplate: '{template}'{terms}")))
+    };
+    let terms = term("kernel.version", "major: {op: Gt, value: ['4']}");
+    assert_eq!(rule("{{range .kernel.version}}x={{.Value}}{{end}}", &terms), Vec::<String>::new());
+    assert_eq!(rule("{{range}}", &terms), ["bad-template"]);
+    assert_eq!(rule("x={{nosuchfunction 1}}", &terms), ["bad-template"]);
+    assert_eq!(rule("x={{genCA 1 2}}", &terms), ["refused-function"]);
+    assert_eq!(rule("x=1", ""), ["always-holds", "empty-rule", "idle-template"]);
+}
