@@ -3,7 +3,7 @@
 set -euo pipefail
 . tests/lanes/lib.sh
 command -v go >/dev/null || skip "no Go: tests that need olareg or oras say that they skip"
-mkdir -p "$tools"
+as_builder mkdir -p "$tools"
 export GOBIN=$tools GOFLAGS=-modcacherw
 # Where the proxy has no list of versions, `go install X@V` is refused; `go get -tool` in an empty module is not.
 tool() {
