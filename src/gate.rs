@@ -118,6 +118,17 @@ impl Gate {
         decision.action
     }
 
+    /// A defect of this program is the verdict `internal`, and the policy's matter like any other.
+    pub fn after_defect(&self, reason: &str) -> Action {
+        match Policy::load(&self.paths) {
+            Ok(policy) => {
+                let judged = Judged::undecided(Cause::Internal, reason.to_owned());
+                self.conclude(&policy, Subject::unknown(), judged)
+            }
+            Err(_) => self.without_policy(reason),
+        }
+    }
+
     /// A configuration that cannot be used must not take the node down, unless the administrator said so in the
     /// hook's own arguments.
     pub fn without_policy(&self, reason: &str) -> Action {

@@ -3,7 +3,6 @@
 //! Root runs this at every container start, with whatever environment, directory and open files the engine had. So
 //! all three are put away before anything else is done.
 
-use std::any::Any;
 use std::ffi::OsString;
 use std::io::{ErrorKind, Read};
 use std::os::fd::AsFd;
@@ -68,22 +67,18 @@ fn judge(
 ) -> ExitCode {
     surroundings::put_away();
     let fail_closed = arguments.fail_closed;
-    let gate = gate(began, program, arguments);
+    let mut input = std::io::stdin().lock();
+    // A panic is reported by the record, in its own words; the default report would be a second message.
     panic::set_hook(Box::new(|_| {}));
-    let decided = panic::catch_unwind(AssertUnwindSafe(|| match (&gate, problem) {
-        (Ok(gate), None) => gate.decide(&mut std::io::stdin().lock()),
+    let action = match (gate(began, program, arguments), problem) {
+        (Ok(gate), None) => decide(&gate, &mut input),
         (Ok(gate), Some(problem)) => gate.without_policy(&problem),
-        (Err(_), _) => Action::Allow,
-    }));
-    let action = match (decided, gate) {
-        (Ok(action), Ok(_)) => action,
-        (Err(panic), Ok(gate)) => after_panic(&gate, panic.as_ref()),
-        (_, Err(problem)) => {
+        (Err(problem), _) => {
             eprintln!("imgcompat-hook: {problem}");
             if fail_closed { Action::Deny } else { Action::Allow }
         }
     };
-    drain(&mut std::io::stdin().lock());
+    drain(&mut input);
     match action {
         Action::Allow => ExitCode::SUCCESS,
         Action::Deny => ExitCode::FAILURE,
@@ -120,16 +115,19 @@ fn gate(began: Instant, program: &Path, arguments: Arguments) -> Result<Gate, St
     })
 }
 
-/// A defect of this program is recorded and follows `--fail-closed`, like a broken configuration.
-fn after_panic(gate: &Gate, panic: &(dyn Any + Send)) -> Action {
-    let text = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_default();
-    let reason = format!("imgcompat-hook has a defect; please report it: {text}");
-    let recorded = panic::catch_unwind(AssertUnwindSafe(|| gate.without_policy(&reason)));
-    recorded.unwrap_or(if gate.fail_closed { Action::Deny } else { Action::Allow })
+/// Decides; a defect of this program is recorded as `internal` and follows the policy, and if even that fails,
+/// `--fail-closed`.
+fn decide(gate: &Gate, input: &mut (impl Read + AsFd)) -> Action {
+    panic::catch_unwind(AssertUnwindSafe(|| gate.decide(input))).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_default();
+        let reason = format!("imgcompat-hook has a defect; please report it: {text}");
+        panic::catch_unwind(AssertUnwindSafe(|| gate.after_defect(&reason)))
+            .unwrap_or(if gate.fail_closed { Action::Deny } else { Action::Allow })
+    })
 }
 
 fn parse(arguments: &[OsString]) -> Result<Task, (Arguments, String)> {
@@ -172,6 +170,43 @@ fn parse(arguments: &[OsString]) -> Result<Task, (Arguments, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::BorrowedFd;
+
+    /// An input that brings out a defect.
+    struct Panicking(std::os::unix::net::UnixStream);
+
+    impl Read for Panicking {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            panic!("index out of \x1b[2Jrange")
+        }
+    }
+
+    impl AsFd for Panicking {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.0.as_fd()
+        }
+    }
+
+    #[test]
+    fn a_defect_is_recorded_and_follows_the_policy() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = dir.path().join("etc/imgcompat/config.toml");
+        std::fs::create_dir_all(config.parent().unwrap()).unwrap();
+        for (policy, expected) in [
+            ("", Action::Allow),
+            ("[on]\ninternal = 'deny'\n", Action::Deny),
+            ("mode = 'audit'\n[on]\ninternal = 'deny'\n", Action::Allow),
+        ] {
+            std::fs::write(&config, policy).unwrap();
+            let arguments = Arguments { root: Some(dir.path().to_owned()), ..Arguments::default() };
+            let gate = gate(Instant::now(), Path::new("/x/imgcompat-hook"), arguments).unwrap();
+            let (readable, mut other) = std::os::unix::net::UnixStream::pair().unwrap();
+            std::io::Write::write_all(&mut other, b"x").unwrap();
+            assert_eq!(decide(&gate, &mut Panicking(readable)), expected, "{policy}");
+        }
+        let log = std::fs::read_to_string(dir.path().join("var/log/imgcompat/decisions.jsonl"));
+        assert!(log.unwrap().contains("has a defect; please report it: index out of"));
+    }
 
     fn parse_words(words: &[&str]) -> Result<Task, (Arguments, String)> {
         parse(&words.iter().map(OsString::from).collect::<Vec<_>>())
