@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::io::{ErrorKind, Read};
 use std::os::fd::AsFd;
 use std::panic::{self, AssertUnwindSafe};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -47,30 +47,24 @@ enum Task {
 pub fn main() -> ExitCode {
     let began = Instant::now();
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let program = std::env::current_exe().unwrap_or_default();
     match parse(&arguments) {
         Ok(Task::Print(text)) => {
             println!("{text}");
             ExitCode::SUCCESS
         }
-        Ok(Task::Judge(arguments)) => judge(began, &program, arguments, None),
+        Ok(Task::Judge(arguments)) => judge(began, arguments, None),
         // The engine's configuration is the administrator's; a mistake in it is a broken configuration.
-        Err((arguments, problem)) => judge(began, &program, arguments, Some(problem)),
+        Err((arguments, problem)) => judge(began, arguments, Some(problem)),
     }
 }
 
-fn judge(
-    began: Instant,
-    program: &Path,
-    arguments: Arguments,
-    problem: Option<String>,
-) -> ExitCode {
+fn judge(began: Instant, arguments: Arguments, problem: Option<String>) -> ExitCode {
     surroundings::put_away();
     let fail_closed = arguments.fail_closed;
     let mut input = std::io::stdin().lock();
     // A panic is reported by the record, in its own words; the default report would be a second message.
     panic::set_hook(Box::new(|_| {}));
-    let action = match (gate(began, program, arguments), problem) {
+    let action = match (gate(began, arguments), problem) {
         (Ok(gate), None) => decide(&gate, &mut input),
         (Ok(gate), Some(problem)) => gate.without_policy(&problem),
         (Err(problem), _) => {
@@ -101,7 +95,7 @@ fn drain(input: &mut (impl Read + AsFd)) {
     }
 }
 
-fn gate(began: Instant, program: &Path, arguments: Arguments) -> Result<Gate, String> {
+fn gate(began: Instant, arguments: Arguments) -> Result<Gate, String> {
     let host = match &arguments.host_root {
         Some(prefix) => HostRoot::from_prefix(prefix).map_err(|error| error.to_string())?,
         None => HostRoot::local(),
@@ -109,7 +103,7 @@ fn gate(began: Instant, program: &Path, arguments: Arguments) -> Result<Gate, St
     Ok(Gate {
         paths: arguments.root.as_deref().map_or_else(Paths::default, Paths::below),
         host,
-        worker: Worker::beside(program),
+        worker: Worker::of_this_program(),
         fail_closed: arguments.fail_closed,
         began,
     })

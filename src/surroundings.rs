@@ -1,4 +1,4 @@
-//! What a program inherits from whoever started it, put away: environment, directory, open files, umask.
+//! What a program inherits from whoever started it, put away: environment, directory, open files, umask, deadly signals.
 //!
 //! This is one of the few modules with `unsafe` code: the standard library has no safe way to clear the
 //! environment or to close files it did not open.
@@ -22,6 +22,9 @@ pub fn put_away() {
             0 as libc::c_uint,
         )
     };
+    // SAFETY: ignoring a signal installs no code. An engine with a limit on file sizes must get a record that cannot be
+    // written, not a hook that is killed and thereby refuses the start.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
     let _ = std::env::set_current_dir("/");
     umask(Mode::from_bits_truncate(0o027));
 }

@@ -56,19 +56,26 @@ pub enum WorkerError {
 /// The tool, as the hook's worker.
 #[derive(Debug, Clone)]
 pub struct Worker {
-    hook: PathBuf,
+    hook: Option<PathBuf>,
 }
 
 impl Worker {
-    /// The tool that was installed with this hook. Nothing is looked for before it is needed.
+    /// The tool that was installed with the running hook. Nothing is looked for before it is needed.
+    pub fn of_this_program() -> Self {
+        Worker { hook: None }
+    }
+
+    /// The tool that was installed with this hook.
     pub fn beside(hook: &Path) -> Self {
-        Worker { hook: hook.to_owned() }
+        Worker { hook: Some(hook.to_owned()) }
     }
 
     /// `imgcompat` in the hook's directory, or in `../../bin` of an installation.
     fn program(&self) -> PathBuf {
-        let same = self.hook.with_file_name("imgcompat");
-        let prefix = self.hook.parent().and_then(Path::parent).and_then(Path::parent);
+        let running = || std::env::current_exe().unwrap_or_default();
+        let hook = self.hook.clone().unwrap_or_else(running);
+        let same = hook.with_file_name("imgcompat");
+        let prefix = hook.parent().and_then(Path::parent).and_then(Path::parent);
         match prefix.map(|prefix| prefix.join("bin/imgcompat")) {
             Some(installed) if !same.exists() => installed,
             _ => same,

@@ -28,11 +28,24 @@ pub fn install() -> tempfile::TempDir {
         ("imgcompat", env!("CARGO_BIN_EXE_imgcompat")),
     ] {
         let path = directory.path().join(name);
-        fs::copy(built, &path).unwrap();
+        // By another process: a file that this one has open for writing when another thread forks cannot be executed.
+        assert!(Command::new("cp").arg(built).arg(&path).status().unwrap().success());
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
     directory
+}
+
+/// Puts a shell script in place of a program; by another process, for the same reason.
+pub fn write_script(path: &Path, script: &str) {
+    let mut shell = Command::new("sh")
+        .args(["-c", "rm -f \"$0\" && cat >\"$0\" && chmod 755 \"$0\""])
+        .arg(path)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    shell.stdin.take().unwrap().write_all(format!("#!/bin/sh\n{script}\n").as_bytes()).unwrap();
+    assert!(shell.wait().unwrap().success());
 }
 
 /// How a start ended.
