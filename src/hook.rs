@@ -193,7 +193,7 @@ mod tests {
         ] {
             std::fs::write(&config, policy).unwrap();
             let arguments = Arguments { root: Some(dir.path().to_owned()), ..Arguments::default() };
-            let gate = gate(Instant::now(), Path::new("/x/imgcompat-hook"), arguments).unwrap();
+            let gate = gate(Instant::now(), arguments).unwrap();
             let (readable, mut other) = std::os::unix::net::UnixStream::pair().unwrap();
             std::io::Write::write_all(&mut other, b"x").unwrap();
             assert_eq!(decide(&gate, &mut Panicking(readable)), expected, "{policy}");

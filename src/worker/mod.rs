@@ -5,11 +5,14 @@
 //! | `protocol.rs` | what hook and worker say to each other |
 //! | `process.rs` | the hook's side: start, feed, read, kill at the deadline |
 //! | `sandbox.rs` | the worker's side: another user, limits, no way back |
+//! | `file_rules.rs`, `call_filter.rs` | parts of that: Landlock, seccomp |
 //! | `fetch.rs` | the task: find and verify the specification attached to an image, in its registry |
 //! | `compile.rs` | the task: a local specification into its checked form |
 
+pub mod call_filter;
 pub mod compile;
 pub mod fetch;
+pub mod file_rules;
 pub mod process;
 pub mod protocol;
 pub mod sandbox;

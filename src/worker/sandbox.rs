@@ -1,11 +1,15 @@
 //! The worker's side of its own confinement: entered once, before the first byte of the network is read, and never
 //! left.
 //!
-//! What stays possible is what the task needs: sockets, memory within bounds, and answering on standard output.
+//! What stays possible is what the task needs: sockets, memory within bounds, and answering on standard output. The
+//! user, the limits and the loss of new privileges are there on every kernel; file rules ([`super::file_rules`]) and the
+//! filter of system calls ([`super::call_filter`]) where it has Landlock and seccomp. A kernel or an engine's own filter
+//! that refuses one of these two leaves the others.
 
 use std::fs;
 use std::io;
 
+use super::{call_filter, file_rules};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
@@ -17,12 +21,16 @@ const USER: &str = "imgcompat";
 
 /// Soft and hard limits. The address space holds the largest answer several times over; the processor time is
 /// beyond any deadline; one file of no bytes may be written, which is none.
-const LIMITS: [(Resource, u64); 5] = [
+///
+/// Processes are counted for the user and not for this process: 500 workers of equal user may run at once, each with a
+/// thread for the resolver. What keeps a single one from forking is the filter of system calls.
+const LIMITS: [(Resource, u64); 6] = [
     (Resource::RLIMIT_AS, 512 << 20),
     (Resource::RLIMIT_CPU, 10),
     (Resource::RLIMIT_NOFILE, 64),
     (Resource::RLIMIT_FSIZE, 0),
     (Resource::RLIMIT_CORE, 0),
+    (Resource::RLIMIT_NPROC, 4096),
 ];
 
 /// What can be done as root before the confinement: stop inheriting the engine's protection from the kernel's
@@ -44,6 +52,8 @@ pub fn enter() -> io::Result<()> {
     }
     // Changing the user makes a process dumpable again.
     prctl::set_dumpable(false)?;
+    let _ = file_rules::apply();
+    let _ = call_filter::apply();
     Ok(())
 }
 
