@@ -40,6 +40,13 @@ pub const REFERRERS: usize = 1_000;
 pub const REFERRERS_PAGES: usize = 20;
 /// Entries of a referrers list without a type, whose manifests are read to learn it.
 pub const UNTYPED_REFERRERS: usize = 32;
+/// `index.json` of a layout; an entry that `mirror` writes has about 600 bytes.
+pub const LAYOUT_INDEX_BYTES: u64 = 16 << 20;
+/// Manifests of a layout that are opened for one image. Entries that `mirror` wrote say what they are for, and of
+/// those only the image's own are opened.
+pub const LAYOUT_OPENED: usize = 1_000;
+/// A list of images for `mirror`.
+pub const IMAGE_LIST_BYTES: u64 = 4 << 20;
 /// Answers to a registry's 401 for one request: a first token, and one more if that was not enough.
 pub const AUTH_ROUNDS: usize = 2;
 /// An auth file: one entry for each registry and repository a node knows.

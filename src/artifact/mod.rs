@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `local.rs` | the administrator's own specifications |
 //! | `cache.rs` | what registries answered before: the file format |
+//! | `layout.rs` | an OCI image layout on disk, for nodes without a registry; `layout/store.rs` has its files |
 //! | `lookup.rs` | cache, then registry: freshness, single flight, back-off |
 //! | `select.rs` | which of several artifacts counts |
 //! | `check.rs` | whether bytes are what they were given out as |
@@ -13,6 +14,7 @@
 pub mod cache;
 pub mod check;
 pub mod clock;
+pub mod layout;
 pub mod local;
 pub mod lookup;
 pub mod select;
@@ -45,6 +47,8 @@ pub struct Artifact {
 pub enum Source {
     /// The administrator's file.
     Local(String),
+    /// The layout on disk.
+    Layout(String),
     /// The registry, just now.
     Registry(String),
     /// The registry, so many seconds ago.
@@ -58,6 +62,7 @@ impl Source {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Source::Local(_) => "local",
+            Source::Layout(_) => "layout",
             Source::Registry(_) => "registry",
             Source::Cache(..) => "cache",
             Source::StaleCache(..) => "stale-cache",
@@ -68,6 +73,7 @@ impl Source {
     pub fn location(&self) -> &str {
         match self {
             Source::Local(place)
+            | Source::Layout(place)
             | Source::Registry(place)
             | Source::Cache(place, _)
             | Source::StaleCache(place, _) => place,
@@ -78,7 +84,7 @@ impl Source {
     pub const fn age_seconds(&self) -> Option<u64> {
         match self {
             Source::Cache(_, age) | Source::StaleCache(_, age) => Some(*age),
-            Source::Local(_) | Source::Registry(_) => None,
+            Source::Local(_) | Source::Layout(_) | Source::Registry(_) => None,
         }
     }
 }

@@ -10,8 +10,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::{
-    Failure, Outcome, attach_spec, config, export, list_specs, remove_spec, schema, validate_node,
-    validate_spec, why, worker,
+    Failure, Outcome, attach_spec, config, export, list_specs, mirror, remove_spec, schema,
+    validate_node, validate_spec, why, worker,
 };
 
 /// Holds nodes to what container images say they need: validates nodes, attaches and checks image compatibility
@@ -38,6 +38,8 @@ enum Command {
     ListSpecs(list_specs::Args),
     /// Remove specifications from an image
     RemoveSpec(remove_spec::Args),
+    /// Copy the specifications of images into a directory, for nodes that reach no registry
+    Mirror(mirror::Args),
     /// Write what this node has, as NFD does
     Export(export::Export),
     /// Say why a container was refused or allowed
@@ -107,6 +109,7 @@ fn run(arguments: &[OsString]) -> Outcome {
         Command::AttachSpec(args) => attach_spec::run(&args),
         Command::ListSpecs(args) => list_specs::run(&args),
         Command::RemoveSpec(args) => remove_spec::run(&args),
+        Command::Mirror(args) => mirror::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Why(args) => why::run(&args),
         Command::Config(args) => config::run(&args),

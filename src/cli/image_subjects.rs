@@ -83,7 +83,7 @@ pub fn all(client: &Client<'_>, reference: &Reference) -> Result<Vec<Subject>, F
 }
 
 /// Platforms are a stranger's words; what is printed of them is bounded and printable.
-fn platform_name(platform: &crate::oci::Platform) -> String {
+pub fn platform_name(platform: &crate::oci::Platform) -> String {
     let parts = [Some(&platform.os), Some(&platform.architecture), platform.variant.as_ref()];
     let joined: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
     crate::registry::failure::printable(&joined.join("/"))

@@ -6,6 +6,7 @@ pub mod config;
 pub mod export;
 pub mod image_subjects;
 pub mod list_specs;
+pub mod mirror;
 pub mod nfd_json;
 pub mod paint;
 pub mod registry_args;

@@ -60,7 +60,13 @@ impl RegistryArgs {
     }
 
     fn access_as(&self, repository: &Repository, primary_only: bool) -> Result<Access, Failure> {
-        let options = Options {
+        let options = Options { primary_only, ..self.options()? };
+        Access::for_repository(repository, &options).map_err(|e| Failure::undecided(e.detail))
+    }
+
+    /// What the flags say, for reading from several repositories. Reads the secret, so call it once.
+    pub fn options(&self) -> Result<Options, Failure> {
+        Ok(Options {
             files: NodeFiles::of_user(),
             authfile: self.authfile.clone(),
             cert_dir: self.cert_dir.clone(),
@@ -68,9 +74,8 @@ impl RegistryArgs {
             plain_http: self.plain_http,
             credentials: self.credentials()?,
             proxy: proxy_of_environment()?,
-            primary_only,
-        };
-        Access::for_repository(repository, &options).map_err(|e| Failure::undecided(e.detail))
+            primary_only: false,
+        })
     }
 
     fn credentials(&self) -> Result<Option<Credentials>, Failure> {

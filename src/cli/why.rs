@@ -232,6 +232,7 @@ fn origin(artifact: &ArtifactNote) -> String {
     let place = sanitize::bounded_line(artifact.location.as_deref().unwrap_or_default(), 200);
     let from = match artifact.source.as_str() {
         "local" => format!("from the file {place}"),
+        "layout" => format!("from the layout {place}"),
         "registry" => format!("from the registry ({place})"),
         "cache" => format!("from the cache ({place})"),
         "stale-cache" => format!("from the cache, since the registry does not answer ({place})"),

@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use crate::worker::{compile, fetch, sandbox};
+use crate::worker::{check, compile, fetch, sandbox};
 
 /// Runs one task between standard input and standard output.
 pub fn main(task: Option<&str>) -> ExitCode {
@@ -12,7 +12,10 @@ pub fn main(task: Option<&str>) -> ExitCode {
     let done = match task {
         Some("fetch") => fetch::run(&mut input, &mut output, sandbox::enter),
         Some("compile") => compile::run(&mut input, &mut output, sandbox::enter),
-        _ => Err(io::Error::other("the tasks are fetch and compile; imgcompat-hook runs this")),
+        Some("check") => check::run(&mut input, &mut output, sandbox::enter),
+        _ => Err(io::Error::other(
+            "the tasks are fetch, compile and check; imgcompat-hook runs this",
+        )),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,6 +1,7 @@
 //! From an image to a verdict: every specification that speaks for it, evaluated on this host.
 
 use super::Gate;
+use crate::artifact::layout::Layout;
 use crate::artifact::lookup::{Lookup, Lookups};
 use crate::artifact::{Artifact, local};
 use crate::audit::message;
@@ -99,6 +100,7 @@ fn attached(
 ) {
     let name = identity.display_name();
     let subjects = identity.subjects();
+    let cache_root = gate.paths.cache();
     if subjects.is_empty() && !identity.repositories.is_empty() {
         let reason = format!(
             "none of the manifests stored for {name} is that of image {}",
@@ -106,14 +108,18 @@ fn attached(
         );
         return judged.add(Verdict::Undecided(Cause::ImageUnidentified), reason);
     }
-    let lookups = Lookups {
-        cache_root: &gate.paths.cache(),
-        times: &policy.cache,
-        fetcher: &gate.worker,
+    let layout = policy.artifacts.layout.as_deref().map(|directory| Layout {
+        directory,
+        cache_root: &cache_root,
+        checker: &gate.worker,
         deadline,
-    };
+    });
+    let lookups =
+        Lookups { cache_root: &cache_root, times: &policy.cache, fetcher: &gate.worker, deadline };
     for repository in &identity.repositories {
-        let lookup = lookups.find(repository, &subjects, &mut judged.notes);
+        let notes = &mut judged.notes;
+        let found = layout.as_ref().and_then(|layout| layout.find(repository, &subjects, notes));
+        let lookup = found.unwrap_or_else(|| lookups.find(repository, &subjects, notes));
         take(judged, &name, lookup, effective, host);
     }
 }
@@ -139,7 +145,7 @@ fn take(judged: &mut Judged, name: &str, lookup: Lookup, effective: &EffectivePo
             judged.add(Verdict::Undecided(Cause::RegistryUnavailable), reason);
         }
         Lookup::DeadlineExceeded => {
-            let reason = format!("the registry of {name} did not answer within the deadline");
+            let reason = format!("the specification of {name} was not found within the deadline");
             judged.add(Verdict::Undecided(Cause::DeadlineExceeded), reason);
         }
         Lookup::Broken(problem) => judged.add(Verdict::Undecided(Cause::Internal), problem),

@@ -22,6 +22,13 @@ pub const CREATED: &str = "org.opencontainers.image.created";
 /// The same as NFD's documentation spells it; read, never written.
 pub const CREATED_MISSPELT: &str = "oci.opencontainers.image.created";
 
+/// In a layout's `index.json`: the repository an artifact was mirrored from; it counts for images of that one only.
+pub const REPOSITORY: &str = "io.imgcompat.repository";
+/// In a layout's `index.json`: the manifest an artifact is attached to, so that a reader opens only what it needs.
+pub const SUBJECT: &str = "io.imgcompat.subject";
+/// In a layout's `index.json`: a digest over repository, subject and artifact, so that a damaged entry is noticed.
+pub const BINDING: &str = "io.imgcompat.binding";
+
 /// True for both kinds of image index.
 pub fn is_index(media_type: &str) -> bool {
     media_type == IMAGE_INDEX || media_type == DOCKER_LIST

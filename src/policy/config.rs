@@ -70,6 +70,8 @@ struct ConfigFile {
     #[serde(default)]
     on: Outcomes,
     #[serde(default)]
+    artifacts: ArtifactsSection,
+    #[serde(default)]
     cache: CacheSection,
     #[serde(default)]
     image: Vec<ImageEntry>,
@@ -101,6 +103,12 @@ impl From<Outcomes> for BTreeMap<String, Action> {
     fn from(outcomes: Outcomes) -> Self {
         outcomes.0
     }
+}
+
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct ArtifactsSection {
+    layout: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Clone, Deserialize)]
@@ -232,6 +240,15 @@ fn times_as_text<S: serde::Serializer>(
     map.end()
 }
 
+/// `[artifacts]`: where specifications come from besides registries.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ArtifactSources {
+    /// An OCI image layout that is looked into first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<PathBuf>,
+}
+
 /// All files together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -247,6 +264,8 @@ pub struct Policy {
     pub include: Vec<NotJudged>,
     /// Outcomes that differ from the profile.
     pub on: Outcomes,
+    /// Where specifications come from besides registries.
+    pub artifacts: ArtifactSources,
     /// How long answers are trusted.
     #[serde(serialize_with = "times_as_text")]
     pub cache: CacheTimes,
@@ -268,6 +287,7 @@ impl Default for Policy {
             deadline: limits::DEFAULT_DEADLINE,
             include: Vec::new(),
             on: Outcomes::default(),
+            artifacts: ArtifactSources::default(),
             cache: CacheTimes::default(),
             image: Vec::new(),
             overrides: Vec::new(),
@@ -341,6 +361,10 @@ impl Policy {
         self.deadline = file.deadline.unwrap_or(self.deadline);
         self.include = file.include.unwrap_or_else(|| std::mem::take(&mut self.include));
         self.on.0.extend(file.on.0);
+        if let Some(layout) = file.artifacts.layout {
+            // A drop-in takes a layout away with an empty name.
+            self.artifacts.layout = Some(layout).filter(|path| !path.as_os_str().is_empty());
+        }
         self.cache.artifact = file.cache.artifact.unwrap_or(self.cache.artifact);
         self.cache.none = file.cache.none.unwrap_or(self.cache.none);
         self.cache.stale = file.cache.stale.unwrap_or(self.cache.stale);
@@ -446,6 +470,10 @@ fn check(file: &ConfigFile) -> Result<(), (&'static str, String)> {
                 "the deadline must be above 0 and at most {longest}: the engine kills the hook after 10s, and a killed hook leaves no reason"
             ),
         ));
+    }
+    let layout = file.artifacts.layout.as_deref();
+    if layout.is_some_and(|path| path.is_relative() && !path.as_os_str().is_empty()) {
+        return Err(("layout", "the layout must be an absolute path".to_owned()));
     }
     for entry in &file.overrides {
         if entry.image.is_some() == entry.digest.is_some() {

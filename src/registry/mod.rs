@@ -10,6 +10,7 @@
 //! | `client.rs` | one repository on one server: challenges, redirects, where credentials may go |
 //! | `resolve.rs` | the tool's errand: from a reference to the manifests |
 //! | `attach.rs`, `upload.rs` | attaching, listing and removing specifications |
+//! | `mirror.rs` | copying what is attached to images into a layout on disk |
 //! | `manifests.rs`, `referrers.rs` | reading |
 //! | `transport.rs`, `tls.rs`, `url.rs` | one request within one deadline and one size; whom to believe |
 //! | `challenge.rs`, `token.rs`, `link.rs` | the headers of the protocol |
@@ -28,6 +29,7 @@ pub mod fetch;
 mod hosts_toml;
 mod link;
 mod manifests;
+pub mod mirror;
 pub mod node_files;
 mod referrers;
 mod registries_conf;

@@ -123,13 +123,32 @@ pub fn resolve(
     access: &Access,
     deadline: Deadline,
 ) -> Result<Resolved, Unavailable> {
+    in_order(reference, access, deadline, |client| resolve_at(reference, wanted, client))
+}
+
+/// Asks the servers in order for the document that a reference names.
+pub fn named(
+    reference: &Reference,
+    access: &Access,
+    deadline: Deadline,
+) -> Result<Stored, Unavailable> {
+    in_order(reference, access, deadline, |client| client.named(reference))
+}
+
+/// The first server's answer that is one.
+fn in_order<T>(
+    reference: &Reference,
+    access: &Access,
+    deadline: Deadline,
+    ask: impl Fn(&Client<'_>) -> Result<T, Unavailable>,
+) -> Result<T, Unavailable> {
     let by_digest = reference.digest.is_some();
     let usable = |by: super::access::By| if by_digest { by.digest } else { by.tag };
     let mut last = None;
     let endpoints: Vec<_> = access.endpoints.iter().filter(|e| usable(e.by)).collect();
     for (at, endpoint) in endpoints.iter().enumerate() {
         let time = super::fetch::share(deadline, endpoints.len() - at - 1);
-        match resolve_at(reference, wanted, &Client::new(endpoint, time)) {
+        match ask(&Client::new(endpoint, time)) {
             Err(failure) => last = Some(failure),
             found => return found,
         }

@@ -8,8 +8,10 @@
 //! | `file_rules.rs`, `call_filter.rs` | parts of that: Landlock, seccomp |
 //! | `fetch.rs` | the task: find and verify the specification attached to an image, in its registry |
 //! | `compile.rs` | the task: a local specification into its checked form |
+//! | `check.rs` | the task: an attached specification, found in a layout, into its checked form |
 
 pub mod call_filter;
+pub mod check;
 pub mod compile;
 pub mod fetch;
 pub mod file_rules;

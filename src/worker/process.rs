@@ -15,7 +15,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use super::protocol::{CompileAnswer, FetchOutcome, FetchRequest};
+use super::protocol::{CheckAnswer, CompileAnswer, FetchOutcome, FetchRequest};
 use crate::deadline::Deadline;
 use crate::{files, limits};
 
@@ -96,6 +96,12 @@ impl Worker {
     /// Asks for the checked form of a local specification.
     pub fn compile(&self, bytes: &[u8], deadline: &Deadline) -> Result<CompileAnswer, WorkerError> {
         let answer = self.run("compile", bytes, deadline)?;
+        serde_json::from_slice(&answer).map_err(|e| WorkerError::Answer(e.into()))
+    }
+
+    /// Asks for the checked form of a specification as it is attached to an image.
+    pub fn check(&self, bytes: &[u8], deadline: &Deadline) -> Result<CheckAnswer, WorkerError> {
+        let answer = self.run("check", bytes, deadline)?;
         serde_json::from_slice(&answer).map_err(|e| WorkerError::Answer(e.into()))
     }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits;
 use crate::oci::{Digest, Repository};
+use crate::spec::Specification;
 use crate::spec::decode::LocalSpecification;
 
 /// Asks for the specification attached to an image in one repository.
@@ -140,6 +141,24 @@ pub enum CompileAnswer {
         warnings: Vec<String>,
     },
     /// It is none.
+    Invalid {
+        /// The first problem, with line and column.
+        problem: String,
+    },
+}
+
+/// The answer to `check`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum CheckAnswer {
+    /// The bytes are a specification.
+    Checked {
+        /// Its checked form.
+        specification: Specification,
+        /// What is suspicious about it.
+        warnings: Vec<String>,
+    },
+    /// They are none.
     Invalid {
         /// The first problem, with line and column.
         problem: String,

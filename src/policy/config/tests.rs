@@ -131,3 +131,14 @@ fn a_file_that_others_can_write_is_refused() {
     fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
     assert!(matches!(Policy::load(&paths), Err(ConfigError::Untrusted(_))));
 }
+
+#[test]
+fn a_layout_is_an_absolute_path_that_a_drop_in_can_take_away() {
+    let set = (MAIN, "[artifacts]\nlayout = '/var/lib/imgcompat/layout'\n");
+    let layout = |files: &[(&str, &str)]| load(files).unwrap().artifacts.layout;
+    assert_eq!(layout(&[set]), Some("/var/lib/imgcompat/layout".into()));
+    let away = ("etc/imgcompat/config.d/10-a.toml", "[artifacts]\nlayout = ''\n");
+    assert_eq!(layout(&[set, away]), None);
+    let relative = load(&[(MAIN, "[artifacts]\nlayout = 'layout'\n")]).unwrap_err().to_string();
+    assert!(relative.ends_with(":2:1: the layout must be an absolute path"), "{relative}");
+}
