@@ -58,7 +58,7 @@ mod tests {
     fn a_specification_becomes_its_checked_form_and_anything_else_a_problem_with_its_place() {
         let good = check(b"version: v1alpha1\ncompatibilities:\n- rules: [{name: r}]\n");
         assert!(matches!(good, CheckAnswer::Checked { .. }), "{good:?}");
-        match check(b"version: v1alpha1\ncompatibilites: []\n") {
+        match check(b"version: v1alpha1\ncompatibilities: [{rules: [{nam: r}]}]\n") {
             CheckAnswer::Invalid { problem } => assert!(problem.contains("line 2"), "{problem}"),
             other => panic!("{other:?}"),
         }

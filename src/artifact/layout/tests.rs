@@ -214,12 +214,12 @@ fn a_specification_is_decoded_once() {
 #[test]
 fn what_is_no_specification_is_invalid_and_not_absent() {
     let mut scratch = Scratch::new();
-    let bad = b"version: v1alpha1\ncompatibilites: []\n";
+    let bad = b"version: v1alpha1\ncompatibilities: [{rules: [{nam: r}]}]\n";
     let manifest = manifest(&image(), bad, "2026-01-01T00:00:00Z");
     scratch.add(&manifest, bad, ours(&manifest, "ml", &image()));
     match scratch.find("ml") {
         Some(Lookup::Invalid { problem, .. }) => {
-            assert!(problem.contains("compatibilites"), "{problem}")
+            assert!(problem.contains("line 2, column 29"), "{problem}")
         }
         other => panic!("{other:?}"),
     }
