@@ -46,6 +46,17 @@ pub fn reason(image: &str, judgement: &Judgement, features: &dyn Features) -> St
     format!("{image} needs {row}{more}{author}")
 }
 
+/// What decided against an image, without the host's value: the rule and the expression. `None` where nothing failed.
+pub fn deciding(judgement: &Judgement) -> Option<String> {
+    let failing = judgement.sets.iter().find(|set| set.verdict != SetVerdict::Compatible)?;
+    let (_, rule, row) = deciding_row(failing)?;
+    let name = sanitize::bounded_line(&rule.name, 64);
+    Some(match row {
+        Some(row) => format!("{} [rule {name}]", sanitize::bounded_line(&needed(row), ROW_BYTES)),
+        None => format!("rule {name}"),
+    })
+}
+
 fn word(verdict: SetVerdict) -> &'static str {
     match verdict {
         SetVerdict::Compatible => "compatible",

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `record.rs` | the record: one JSON object a decision |
 //! | `log.rs` | the decision log |
+//! | `history.rs` | reading it, rotated logs included |
+//! | `statistics.rs` | what it amounts to |
 //! | `system_log.rs` | syslog and journald |
 //! | `message.rs` | the one sentence a person reads |
 //! | `remedy.rs` | what the host has instead, and what would help |
@@ -12,12 +14,14 @@
 //! | `sanitize.rs` | the one place where foreign text becomes printable |
 
 pub mod engine;
+pub mod history;
 pub mod log;
 pub mod message;
 pub mod record;
 pub mod remedy;
 pub mod repeats;
 pub mod sanitize;
+pub mod statistics;
 pub mod system_log;
 
 pub use record::{ArtifactNote, Judgement, Record};

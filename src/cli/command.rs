@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::{
-    Failure, Outcome, attach_spec, config, export, list_specs, mirror, remove_spec, schema,
+    Failure, Outcome, attach_spec, config, export, list_specs, mirror, remove_spec, report, schema,
     validate_node, validate_spec, why, worker,
 };
 
@@ -44,6 +44,8 @@ enum Command {
     Export(export::Export),
     /// Say why a container was refused or allowed
     Why(why::Args),
+    /// Sum up the decision log: what was refused, and what enforcing would refuse
+    Report(report::Args),
     /// Show or check the policy
     Config(config::Args),
     /// Print the JSON Schema of a specification, for editors
@@ -112,6 +114,7 @@ fn run(arguments: &[OsString]) -> Outcome {
         Command::Mirror(args) => mirror::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Why(args) => why::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Schema => schema::run(),
         Command::Completion { shell } => completion(shell, name),

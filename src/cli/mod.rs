@@ -11,6 +11,7 @@ pub mod nfd_json;
 pub mod paint;
 pub mod registry_args;
 pub mod remove_spec;
+pub mod report;
 pub mod schema;
 pub mod table;
 pub mod validate_node;
