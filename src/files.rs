@@ -102,8 +102,28 @@ pub fn read_beneath(directory: &Path, name: &str, limit: u64) -> io::Result<Vec<
 /// The data is not forced to the disk: what is written this way can be lost in a power cut, but not torn in a way
 /// that a reader would believe, since every reader checks what it reads.
 pub fn replace(directory: &Path, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
+    replace_after(directory, name, bytes, mode, |_| Ok(()))
+}
+
+/// The same for a file that others read: mode 0644 whatever the umask, and on the disk before it is renamed.
+pub fn publish(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    replace_after(directory, name, bytes, 0o644, |file| {
+        file.set_permissions(fs::Permissions::from_mode(0o644))?;
+        file.sync_all()
+    })
+}
+
+fn replace_after(
+    directory: &Path,
+    name: &str,
+    bytes: &[u8],
+    mode: u32,
+    finish: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<()> {
     let temporary = directory.join(temporary_name());
     let result = write_new(&temporary, bytes, mode)
+        .and_then(|file| finish(&file))
         .and_then(|()| fs::rename(&temporary, directory.join(name)));
     if result.is_err() {
         let _ = fs::remove_file(&temporary);
@@ -123,14 +143,15 @@ fn temporary_name() -> String {
     format!("{TEMPORARY_PREFIX}{}-{count}-{nanos}", std::process::id())
 }
 
-fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<File> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(mode)
         .custom_flags(careful())
         .open(path)?;
-    file.write_all(bytes)
+    file.write_all(bytes)?;
+    Ok(file)
 }
 
 /// A directory of our own: made with mode 0700 if missing; refused if it is a link, belongs to somebody else, or

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::{
-    Failure, Outcome, attach_spec, config, export, list_specs, mirror, remove_spec, report, schema,
+    Failure, Outcome, allow, attach_spec, config, export, list_specs, mirror, remove_spec, report, schema,
     validate_node, validate_spec, why, worker,
 };
 
@@ -46,6 +46,8 @@ enum Command {
     Why(why::Args),
     /// Sum up the decision log: what was refused, and what enforcing would refuse
     Report(report::Args),
+    /// Make an exception for an image, with a reason and an end
+    Allow(allow::Args),
     /// Show or check the policy
     Config(config::Args),
     /// Print the JSON Schema of a specification, for editors
@@ -115,6 +117,7 @@ fn run(arguments: &[OsString]) -> Outcome {
         Command::Export(args) => export::run(&args),
         Command::Why(args) => why::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Allow(args) => allow::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Schema => schema::run(),
         Command::Completion { shell } => completion(shell, name),

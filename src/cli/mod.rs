@@ -1,5 +1,6 @@
 //! Room `cli`: one file a subcommand, nothing but arguments and printing.
 
+pub mod allow;
 pub mod attach_spec;
 pub mod command;
 pub mod config;

@@ -344,9 +344,30 @@ pub enum ConfigError {
 impl Policy {
     /// Reads all files of a node. Missing files are skipped; the first error stops.
     pub fn load(paths: &Paths) -> Result<Self, ConfigError> {
+        Policy::read(config_files(paths)?, read_trusted)
+    }
+
+    /// The policy as it would be with `text` in the drop-in file `name`.
+    pub fn load_with(paths: &Paths, name: &str, text: &str) -> Result<Self, ConfigError> {
+        let candidate = paths.config_dir().join(name);
+        let mut files = config_files(paths)?;
+        files.retain(|file| *file != candidate);
+        let main = [paths.vendor_config(), paths.config()];
+        let after = |file: &PathBuf| !main.contains(file) && *file > candidate;
+        let place = files.iter().position(after).unwrap_or(files.len());
+        files.insert(place, candidate.clone());
+        Policy::read(files, |file| {
+            if *file == candidate { Ok(Some(text.to_owned())) } else { read_trusted(file) }
+        })
+    }
+
+    fn read(
+        files: Vec<PathBuf>,
+        content: impl Fn(&Path) -> Result<Option<String>, ConfigError>,
+    ) -> Result<Self, ConfigError> {
         let mut policy = Policy::default();
-        for file in config_files(paths)? {
-            if let Some(text) = read_trusted(&file)? {
+        for file in files {
+            if let Some(text) = content(&file)? {
                 policy.add(parse(&file, &text)?);
                 policy.files.push(file);
             }
