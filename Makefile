@@ -1,5 +1,7 @@
 # The few entry points; CONTRIBUTING.md says what each is for.
 .PHONY: build test check lint bench fuzz install
+MUSL := $(shell uname -m)-unknown-linux-musl
+MUSL_VAR := $(subst -,_,$(MUSL))
 build:
 	cargo build --locked
 test:
@@ -8,8 +10,10 @@ check:
 	./tests/run.sh
 lint:
 	./tests/run.sh fmt clippy shellcheck docs deny
+# The installed programs, measured by a driver that need not be fast. PARTS="warm size" measures only those; NFD=PATH names NFD's client.
 bench:
-	CC_x86_64_unknown_linux_musl=$${CC:-gcc} cargo bench --locked --target x86_64-unknown-linux-musl
+	CC_$(MUSL_VAR)=$${CC:-gcc} cargo build --locked --release --target $(MUSL) --bin imgcompat-hook --bin imgcompat
+	cargo bench --locked --profile dev --bench hook -- --hook target/$(MUSL)/release/imgcompat-hook $(PARTS)
 fuzz:
 	PROPTEST_CASES=20000 cargo test --locked --lib
 install:

@@ -1,7 +1,9 @@
 //! Ages that survive a wrong clock: within one boot the kernel's boot-time clock counts; across boots the wall clock
 //! does, and a time in the future is as good as expired.
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::time::{ClockId, clock_gettime};
@@ -47,11 +49,16 @@ impl Moment {
     }
 }
 
-/// The kernel's id of this boot; empty where there is none.
+/// The kernel's id of this boot; empty where there is none. Read once.
 pub fn boot_id() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .map(|text| text.trim().to_owned())
-        .unwrap_or_default()
+    static BOOT_ID: OnceLock<String> = OnceLock::new();
+    BOOT_ID.get_or_init(|| read_boot_id().unwrap_or_default()).clone()
+}
+
+fn read_boot_id() -> Option<String> {
+    let mut bytes = [0; 64];
+    let length = File::open("/proc/sys/kernel/random/boot_id").ok()?.read(&mut bytes).ok()?;
+    Some(std::str::from_utf8(bytes.get(..length)?).ok()?.trim().to_owned())
 }
 
 #[cfg(test)]

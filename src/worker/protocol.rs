@@ -129,9 +129,10 @@ impl UnavailableKind {
     }
 }
 
-/// The answer to `compile`.
+/// The answer to `compile`. It is also what is kept of a local specification and read at each start: with its kind as
+/// the key, since a kind among the fields makes the reader hold everything twice.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "outcome", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum CompileAnswer {
     /// The file is a local specification.
     Checked {
