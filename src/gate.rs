@@ -10,19 +10,19 @@
 mod judge;
 mod report;
 
-use std::io::Read;
-use std::os::fd::AsFd;
+use std::panic::{self, AssertUnwindSafe};
 use std::time::Instant;
 
 use time::OffsetDateTime;
 
+use crate::audit::engine::Listener;
 use crate::deadline::Deadline;
 use crate::host::{Host, HostRoot};
 use crate::image::{self, Identification, ImageIdentity};
 use crate::paths::Paths;
 use crate::policy::config::EffectivePolicy;
 use crate::policy::{self, Action, Mode, Policy};
-use crate::start::{self, ContainerStart};
+use crate::start::{ContainerStart, StartError};
 use crate::verdict::{Cause, Verdict};
 use crate::worker::process::Worker;
 use crate::{audit, limits};
@@ -40,13 +40,37 @@ pub struct Gate {
     pub worker: Worker,
     /// Refuse starts while the configuration is broken.
     pub fail_closed: bool,
+    /// Who is told why a start is refused.
+    pub listener: Listener,
     /// When the program began; the deadline counts from here.
     pub began: Instant,
 }
 
 impl Gate {
-    /// Decides about the start that `input` announces, writes the record, and tells the person.
-    pub fn decide(&self, input: &mut (impl Read + AsFd)) -> Action {
+    /// Decides; a defect of this program is recorded as `internal` and follows the policy, and if even that fails,
+    /// `--fail-closed`.
+    pub fn decide_in_any_case(
+        &self,
+        program: &str,
+        read: impl FnOnce(&Deadline) -> Result<ContainerStart, StartError>,
+    ) -> Action {
+        panic::catch_unwind(AssertUnwindSafe(|| self.decide(read))).unwrap_or_else(|panic| {
+            let text = panic
+                .downcast_ref::<&str>()
+                .map(|text| (*text).to_owned())
+                .or_else(|| panic.downcast_ref::<String>().cloned())
+                .unwrap_or_default();
+            let reason = format!("{program} has a defect; please report it: {text}");
+            panic::catch_unwind(AssertUnwindSafe(|| self.after_defect(&reason)))
+                .unwrap_or(if self.fail_closed { Action::Deny } else { Action::Allow })
+        })
+    }
+
+    /// Decides about the start that `read` finds announced, writes the record, and tells the person.
+    pub fn decide(
+        &self,
+        read: impl FnOnce(&Deadline) -> Result<ContainerStart, StartError>,
+    ) -> Action {
         let policy = match Policy::load(&self.paths) {
             Ok(policy) => policy,
             Err(error) => return self.without_policy(&error.to_string()),
@@ -55,14 +79,15 @@ impl Gate {
             return Action::Allow;
         }
         let deadline = Deadline::from(self.began, policy.deadline);
-        let start = match start::hook::read(input, &deadline) {
+        let start = match read(&deadline) {
             Ok(start) => start,
             Err(error) => {
                 let judged = Judged::undecided(Cause::Internal, error.to_string());
                 return self.conclude(&policy, Subject::unknown(), judged);
             }
         };
-        match image::identify(&start, &image::Memory::below(self.paths.cache())) {
+        let memory = image::Memory::below(self.paths.cache());
+        match image::identify(&start, &memory, &self.worker, &deadline) {
             Ok(Identification::Image(identity)) => {
                 self.decide_image(&policy, &start, &identity, &deadline)
             }

@@ -6,18 +6,19 @@
 use std::ffi::OsString;
 use std::io::{ErrorKind, Read};
 use std::os::fd::AsFd;
-use std::panic::{self, AssertUnwindSafe};
+use std::panic;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use crate::audit::engine::Listener;
 use crate::deadline::Deadline;
 use crate::gate::Gate;
 use crate::host::HostRoot;
 use crate::paths::Paths;
 use crate::policy::Action;
 use crate::worker::process::Worker;
-use crate::{limits, surroundings};
+use crate::{limits, start, surroundings};
 
 const USAGE: &str = "\
 imgcompat-hook is run by container engines as an OCI runtime hook (stage createRuntime).
@@ -65,7 +66,9 @@ fn judge(began: Instant, arguments: Arguments, problem: Option<String>) -> ExitC
     // A panic is reported by the record, in its own words; the default report would be a second message.
     panic::set_hook(Box::new(|_| {}));
     let action = match (gate(began, arguments), problem) {
-        (Ok(gate), None) => decide(&gate, &mut input),
+        (Ok(gate), None) => gate.decide_in_any_case("imgcompat-hook", |deadline| {
+            start::hook::read(&mut input, deadline)
+        }),
         (Ok(gate), Some(problem)) => gate.without_policy(&problem),
         (Err(problem), _) => {
             eprintln!("imgcompat-hook: {problem}");
@@ -105,22 +108,8 @@ fn gate(began: Instant, arguments: Arguments) -> Result<Gate, String> {
         host,
         worker: Worker::of_this_program(),
         fail_closed: arguments.fail_closed,
+        listener: Listener::Runtime,
         began,
-    })
-}
-
-/// Decides; a defect of this program is recorded as `internal` and follows the policy, and if even that fails,
-/// `--fail-closed`.
-fn decide(gate: &Gate, input: &mut (impl Read + AsFd)) -> Action {
-    panic::catch_unwind(AssertUnwindSafe(|| gate.decide(input))).unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_default();
-        let reason = format!("imgcompat-hook has a defect; please report it: {text}");
-        panic::catch_unwind(AssertUnwindSafe(|| gate.after_defect(&reason)))
-            .unwrap_or(if gate.fail_closed { Action::Deny } else { Action::Allow })
     })
 }
 

@@ -46,6 +46,7 @@ pub mod paths;
 pub mod policy;
 pub mod registry;
 pub mod rules;
+pub mod runtime;
 pub mod spec;
 pub mod start;
 pub mod surroundings;

@@ -7,6 +7,7 @@
 //! | `cache.rs` | what registries answered before: the file format |
 //! | `layout.rs` | an OCI image layout on disk, for nodes without a registry; `layout/store.rs` has its files |
 //! | `lookup.rs` | cache, then registry: freshness, single flight, back-off |
+//! | `documents.rs` | the manifest of an image of which the node keeps none |
 //! | `select.rs` | which of several artifacts counts |
 //! | `check.rs` | whether bytes are what they were given out as |
 //! | `clock.rs` | ages that survive a wrong clock |
@@ -14,6 +15,7 @@
 pub mod cache;
 pub mod check;
 pub mod clock;
+pub mod documents;
 pub mod layout;
 pub mod local;
 pub mod lookup;

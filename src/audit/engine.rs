@@ -16,13 +16,48 @@ use nix::fcntl::OFlag;
 /// Longest command line looked at.
 const MAX_COMMAND_LINE: u64 = 64 << 10;
 
-/// Says `line` on standard error, and, under crun, where crun's caller will read it. Nothing here can fail the
-/// decision.
-pub fn say(line: &str, terminal: bool) {
-    let _ = writeln!(std::io::stderr(), "{line}");
-    if terminal {
-        return;
+/// Who is told why a start is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listener {
+    /// The runtime that called this program as a hook.
+    Runtime,
+    /// The engine that called this program as its runtime: it reads the log file it named, if it named one.
+    Engine {
+        /// The log file.
+        log: Option<PathBuf>,
+        /// True for one JSON document a line, else text as runc writes it.
+        json: bool,
+    },
+}
+
+impl Listener {
+    /// Says `line` on standard error, and where the listener will read it. Nothing here can fail the decision.
+    pub fn tell(&self, line: &str, terminal: bool) {
+        let _ = writeln!(std::io::stderr(), "{line}");
+        match self {
+            Listener::Runtime if terminal => {}
+            Listener::Runtime => tell_runtime(line),
+            Listener::Engine { log, json } => {
+                let entry = if *json { json_entry(line) } else { text_entry(line) };
+                if let Some(mut log) = log.as_deref().and_then(|log| open_log(log, true)) {
+                    let _ = log.write_all(entry.as_bytes());
+                }
+            }
+        }
     }
+}
+
+/// One error as runc and crun write it to their log: engines show the last one.
+fn json_entry(line: &str) -> String {
+    let time = super::record::now();
+    format!("{}\n", serde_json::json!({"level": "error", "msg": line, "time": time}))
+}
+
+fn text_entry(line: &str) -> String {
+    format!("time=\"{}\" level=error msg={line:?}\n", super::record::now())
+}
+
+fn tell_runtime(line: &str) {
     let parent = PathBuf::from(format!("/proc/{}", nix::unistd::getppid()));
     if is_crun(&parent) {
         tell_crun(&parent, line);
@@ -35,10 +70,9 @@ fn is_crun(process: &Path) -> bool {
 
 fn tell_crun(process: &Path, line: &str) {
     if let Some(log) = log_file(process)
-        && let Some(mut file) = open_log(&log)
+        && let Some(mut file) = open_log(&log, false)
     {
-        let document = serde_json::json!({"msg": line, "level": "error"});
-        let _ = file.write_all(format!("{document}\n").as_bytes());
+        let _ = file.write_all(json_entry(line).as_bytes());
     }
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let stderr =
@@ -69,10 +103,13 @@ fn option<'a>(arguments: &[&'a str], name: &str) -> Option<&'a str> {
     })
 }
 
-/// A log that is a plain file of our own user; anything else is left alone.
-fn open_log(path: &Path) -> Option<File> {
+/// A log that is a plain file of our own user; anything else is left alone. A runtime makes its log if it is not
+/// there, and so does `create`.
+fn open_log(path: &Path, create: bool) -> Option<File> {
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-    let file = OpenOptions::new().append(true).custom_flags(flags.bits()).open(path).ok()?;
+    let mut options = OpenOptions::new();
+    options.append(true).create(create).mode(0o644).custom_flags(flags.bits());
+    let file = options.open(path).ok()?;
     let metadata = file.metadata().ok()?;
     let own = metadata.uid() == nix::unistd::geteuid().as_raw();
     (metadata.is_file() && own).then_some(file)
@@ -94,14 +131,30 @@ mod tests {
     }
 
     #[test]
+    fn an_engine_finds_the_line_in_the_log_it_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("log.json");
+        let listener = |json| Listener::Engine { log: Some(log.clone()), json };
+        listener(true).tell("imgcompat: refused: \"x\"", true);
+        let document: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(&log).unwrap()).unwrap();
+        assert_eq!(document["level"], "error");
+        assert_eq!(document["msg"], "imgcompat: refused: \"x\"");
+        fs::remove_file(&log).unwrap();
+        listener(false).tell("imgcompat: refused: \"x\"", false);
+        let text = fs::read_to_string(&log).unwrap();
+        assert!(text.ends_with("level=error msg=\"imgcompat: refused: \\\"x\\\"\"\n"), "{text}");
+    }
+
+    #[test]
     fn only_a_plain_file_is_taken_for_a_log() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("log");
         fs::write(&file, "").unwrap();
-        assert!(open_log(&file).is_some());
+        assert!(open_log(&file, false).is_some());
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(&file, &link).unwrap();
-        assert!(open_log(&link).is_none());
-        assert!(open_log(&dir.path().join("missing")).is_none());
+        assert!(open_log(&link, true).is_none());
+        assert!(open_log(&dir.path().join("missing"), false).is_none());
     }
 }

@@ -4,6 +4,8 @@
 //! cleaned where it is printed.
 
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::image::NotJudged;
 use crate::oci::Digest;
@@ -13,6 +15,13 @@ use crate::verdict::Cause;
 
 /// Largest record; above it the sets that decide nothing are dropped from it.
 pub const MAX_RECORD_BYTES: usize = 16 << 10;
+
+/// The time for a record: RFC 3339, UTC, with milliseconds.
+pub fn now() -> String {
+    let now = OffsetDateTime::now_utc();
+    let milliseconds = now.replace_millisecond(now.millisecond()).unwrap_or(now);
+    milliseconds.format(&Rfc3339).unwrap_or_default()
+}
 
 /// One decision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

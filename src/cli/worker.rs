@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use crate::worker::{check, compile, fetch, sandbox};
+use crate::worker::{check, compile, containerd, documents, fetch, sandbox};
 
 /// Runs one task between standard input and standard output.
 pub fn main(task: Option<&str>) -> ExitCode {
@@ -11,10 +11,12 @@ pub fn main(task: Option<&str>) -> ExitCode {
     let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
     let done = match task {
         Some("fetch") => fetch::run(&mut input, &mut output, sandbox::enter),
+        Some("containerd") => containerd::run(&mut input, &mut output, sandbox::enter),
+        Some("documents") => documents::run(&mut input, &mut output, sandbox::enter),
         Some("compile") => compile::run(&mut input, &mut output, sandbox::enter),
         Some("check") => check::run(&mut input, &mut output, sandbox::enter),
         _ => Err(io::Error::other(
-            "the tasks are fetch, compile and check; imgcompat-hook runs this",
+            "the tasks are fetch, documents, containerd, compile and check; imgcompat-hook runs this",
         )),
     };
     match done {

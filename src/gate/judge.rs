@@ -3,7 +3,7 @@
 use super::Gate;
 use crate::artifact::layout::Layout;
 use crate::artifact::lookup::{Lookup, Lookups};
-use crate::artifact::{Artifact, local};
+use crate::artifact::{Artifact, documents, local};
 use crate::audit::message;
 use crate::audit::{ArtifactNote, Judgement};
 use crate::deadline::Deadline;
@@ -119,7 +119,12 @@ fn attached(
     for repository in &identity.repositories {
         let notes = &mut judged.notes;
         let found = layout.as_ref().and_then(|layout| layout.find(repository, &subjects, notes));
-        let lookup = found.unwrap_or_else(|| lookups.find(repository, &subjects, notes));
+        let lookup = found.unwrap_or_else(|| {
+            match documents::subjects(&cache_root, repository, identity, &gate.worker, deadline) {
+                Ok(subjects) => lookups.find(repository, &subjects, notes),
+                Err(no_answer) => *no_answer,
+            }
+        });
         take(judged, &name, lookup, effective, host);
     }
 }

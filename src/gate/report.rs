@@ -1,13 +1,13 @@
 //! From a decision to its record and its message.
 
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::Gate;
 use super::judge::Judged;
+use crate::audit::record::now;
 use crate::audit::repeats::{self, Repeat};
 use crate::audit::{self, Record, message};
-use crate::image::{Engine, ImageIdentity, NotJudged};
+use crate::image::{ImageIdentity, NotJudged};
 use crate::policy::config::EffectivePolicy;
 use crate::policy::{Action, Decision, Policy};
 use crate::start::ContainerStart;
@@ -90,7 +90,7 @@ pub fn publish(gate: &Gate, mut record: Record, terminal: bool) {
         }
         Repeat::LeaveOut(recorded) => message::refusal(&record, &recorded),
     };
-    audit::engine::say(&line, terminal);
+    gate.listener.tell(&line, terminal);
 }
 
 fn count(gate: &Gate, record: &Record) -> Repeat {
@@ -110,7 +110,7 @@ pub fn not_judged(gate: &Gate, policy: &Policy, start: &ContainerStart, kind: No
     let record = Record {
         time: now(),
         container: start.id.clone(),
-        engine: (kind == NotJudged::Build).then(|| Engine::Buildah.as_str().to_owned()),
+        engine: None,
         image: None,
         image_id: None,
         mode: policy.mode,
@@ -131,11 +131,4 @@ pub fn not_judged(gate: &Gate, policy: &Policy, start: &ContainerStart, kind: No
     };
     // Nothing was decided, so nothing is lost if this cannot be written.
     let _ = audit::log::append(&gate.paths.log_dir(), &record.to_line());
-}
-
-/// RFC 3339, UTC, with milliseconds.
-fn now() -> String {
-    let now = OffsetDateTime::now_utc();
-    let milliseconds = now.replace_millisecond(now.millisecond()).unwrap_or(now);
-    milliseconds.format(&Rfc3339).unwrap_or_default()
 }

@@ -30,8 +30,9 @@ struct BundlePlace {
 
 /// Where a root file system lies: `<root>/overlay/<layer>/merged` or `<root>/vfs/dir/<layer>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct RootPlace {
-    store: Store,
+pub(super) struct RootPlace {
+    /// The store.
+    pub store: Store,
     layer: String,
 }
 
@@ -92,7 +93,7 @@ fn bundle_place(bundle: &Path) -> Option<BundlePlace> {
 }
 
 /// Takes the path of a mounted layer apart.
-fn root_place(root: &Path) -> Option<RootPlace> {
+pub(super) fn root_place(root: &Path) -> Option<RootPlace> {
     let parts: Vec<&str> = root
         .components()
         .map(|c| match c {
@@ -219,6 +220,7 @@ fn image_identity(
         reference,
         manifests,
         indexes,
+        pulled_by: Vec::new(),
         names,
     })
 }
@@ -244,7 +246,7 @@ fn known_image(
     Ok(known)
 }
 
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     text.chars().take(100).collect()
 }
 
@@ -275,7 +277,7 @@ fn all_names(record: &ImageRecord) -> Vec<String> {
 }
 
 /// A typed name counts if the image really has, or had, a name in that repository.
-fn is_confirmed(typed: &Reference, names: &[String]) -> bool {
+pub(super) fn is_confirmed(typed: &Reference, names: &[String]) -> bool {
     names
         .iter()
         .filter_map(|name| name.parse::<Reference>().ok())
@@ -284,7 +286,7 @@ fn is_confirmed(typed: &Reference, names: &[String]) -> bool {
 
 /// The typed reference's repository if a registry serves it; else every such repository among the names, so that
 /// a local tag on a pulled image does not hide where it came from.
-fn repositories(reference: Option<&Reference>, names: &[String]) -> Vec<Repository> {
+pub(super) fn repositories(reference: Option<&Reference>, names: &[String]) -> Vec<Repository> {
     if let Some(reference) = reference.filter(|r| !r.repository.is_local()) {
         return vec![reference.repository.clone()];
     }
@@ -333,13 +335,13 @@ fn is_manifest_key(key: &str) -> bool {
     key == "manifest" || key.starts_with("manifest-sha256:")
 }
 
-fn push_new(digests: &mut Vec<Digest>, digest: Digest) {
+pub(super) fn push_new(digests: &mut Vec<Digest>, digest: Digest) {
     if !digests.contains(&digest) {
         digests.push(digest);
     }
 }
 
-fn move_to_front(digests: &mut [Digest], wanted: &Digest) {
+pub(super) fn move_to_front(digests: &mut [Digest], wanted: &Digest) {
     if let Some(place) = digests.iter().position(|digest| digest == wanted)
         && let Some(front) = digests.get_mut(..=place)
     {

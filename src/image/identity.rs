@@ -16,6 +16,10 @@ pub enum Engine {
     Crio,
     /// buildah, or `podman build`.
     Buildah,
+    /// containerd: CRI, nerdctl, ctr.
+    Containerd,
+    /// Docker.
+    Docker,
 }
 
 impl Engine {
@@ -25,6 +29,8 @@ impl Engine {
             Engine::Podman => "podman",
             Engine::Crio => "crio",
             Engine::Buildah => "buildah",
+            Engine::Containerd => "containerd",
+            Engine::Docker => "docker",
         }
     }
 }
@@ -77,6 +83,9 @@ pub struct ImageIdentity {
     pub manifests: Vec<Digest>,
     /// Indexes that list one of `manifests`; newest first.
     pub indexes: Vec<Digest>,
+    /// Digests that the image was pulled by and of which the node keeps no bytes: index or manifest, nobody here
+    /// knows. Only Docker's older store leaves it at that.
+    pub pulled_by: Vec<Digest>,
     /// The names the image's record has, for policy to match and people to read.
     pub names: Vec<String>,
 }
@@ -101,7 +110,7 @@ impl ImageIdentity {
 
     /// What an artifact may be attached to, the most specific first.
     pub fn subjects(&self) -> Vec<Digest> {
-        self.manifests.iter().chain(&self.indexes).cloned().collect()
+        self.manifests.iter().chain(&self.indexes).chain(&self.pulled_by).cloned().collect()
     }
 }
 
@@ -156,8 +165,50 @@ pub enum Unidentified {
         /// Why.
         source: std::io::Error,
     },
+    /// containerd did not answer, or not in time.
+    #[error("containerd cannot be asked about container {id}: {problem}")]
+    NoAnswer {
+        /// The id.
+        id: String,
+        /// Why.
+        problem: String,
+    },
+    /// containerd has no record of the container.
+    #[error("containerd has no container {id} in the namespace {namespace}")]
+    UnknownContainer {
+        /// The id.
+        id: String,
+        /// The namespace.
+        namespace: String,
+    },
+    /// No image of containerd's is the one that the container is made from.
+    #[error(
+        "container {id} was made from image {image}, of which containerd has no manifest (any more)"
+    )]
+    ImageGone {
+        /// The id.
+        id: String,
+        /// What the container's record calls the image.
+        image: String,
+    },
+    /// Several images fit, and no record says which it is.
+    #[error("container {id} may be made from any of {count} images that share their layers")]
+    Ambiguous {
+        /// The id.
+        id: String,
+        /// How many.
+        count: usize,
+    },
+    /// Docker's directory is not where its configuration says.
+    #[error("Docker's record of container {id} is in none of {}", looked_in.join(", "))]
+    NoDockerRecord {
+        /// The id.
+        id: String,
+        /// The directories.
+        looked_in: Vec<String>,
+    },
     /// A record file is not JSON of the right shape.
-    #[error("{} is not a record file of containers/storage: {source}", path.display())]
+    #[error("{} is not a record file as the engine writes it: {source}", path.display())]
     RecordsMalformed {
         /// The file.
         path: PathBuf,

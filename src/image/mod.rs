@@ -3,19 +3,27 @@
 //! | file | what |
 //! |---|---|
 //! | `identity.rs` | the answer's types |
+//! | `place.rs` | whose bundle it is, by where it lies |
 //! | `pattern.rs` | patterns over image names, for policy and local specifications |
 //! | `containers_storage.rs` | podman, CRI-O, buildah: the records of containers/storage |
 //! | `record_search.rs` | one record out of thousands, without holding the file |
 //! | `remembered.rs` | what an image's records said, kept while they do not change |
 //! | `storage_config.rs` | image stores that the node's configuration adds |
 //! | `storage_records.rs` | the JSON files of containers/storage, read lazily and bounded |
+//! | `containerd.rs` | containerd: CRI, nerdctl, ctr; its API, asked by the worker |
+//! | `content_store.rs` | containerd's blobs: manifests, indexes, configurations |
+//! | `docker.rs` | Docker: its files |
 //!
 //! The order in which engines are asked follows from where the bundle lies: each engine keeps its bundles in a
 //! place of a shape of its own, and the engine chose that place, not the container's creator.
 
+pub mod containerd;
 pub mod containers_storage;
+pub mod content_store;
+pub mod docker;
 pub mod identity;
 pub mod pattern;
+mod place;
 mod record_search;
 pub mod remembered;
 pub mod storage_config;
@@ -25,9 +33,29 @@ pub use identity::{Engine, Identification, ImageIdentity, NotJudged, Unidentifie
 pub use pattern::ImagePattern;
 pub use remembered::Memory;
 
+use crate::deadline::Deadline;
 use crate::start::ContainerStart;
+use place::Place;
 
 /// Finds out which image a starting container is made from.
-pub fn identify(start: &ContainerStart, memory: &Memory) -> Result<Identification, Unidentified> {
-    containers_storage::identify(start, memory)
+///
+/// | the bundle lies in | engine | what says which image |
+/// |---|---|---|
+/// | `…/io.containerd.runtime.v2.task/moby/<id>` | Docker | `config.v2.json` and `repositories.json` in its data root |
+/// | `…/io.containerd.runtime.v2.task/<namespace>/<id>` | containerd | its record of the container, by its API |
+/// | `…/executor/<id>`, with the root file system in it | BuildKit | nothing: a step of a build |
+/// | `…/<driver>-containers/<id>/userdata` | podman, CRI-O | the storage record with that id and that layer |
+/// | anywhere else | buildah, or nobody known | the storage record of the layer, or nothing |
+pub fn identify(
+    start: &ContainerStart,
+    memory: &Memory,
+    containerd: &dyn containerd::Containerd,
+    deadline: &Deadline,
+) -> Result<Identification, Unidentified> {
+    match Place::of(start) {
+        Place::DockerTask(task) => docker::identify(start, &task),
+        Place::ContainerdTask(task) => containerd::identify(start, &task, containerd, deadline),
+        Place::BuildkitExecutor => Ok(Identification::NotJudged(NotJudged::Build)),
+        Place::Elsewhere => containers_storage::identify(start, memory),
+    }
 }

@@ -47,6 +47,21 @@ pub struct Platform {
     pub os_version: Option<String>,
 }
 
+impl Platform {
+    /// The architecture this program runs on, in Go's word.
+    pub fn this_architecture() -> &'static str {
+        match std::env::consts::ARCH {
+            "x86_64" => "amd64",
+            "x86" => "386",
+            "aarch64" => "arm64",
+            "powerpc64" if cfg!(target_endian = "little") => "ppc64le",
+            "powerpc64" => "ppc64",
+            "loongarch64" => "loong64",
+            other => other,
+        }
+    }
+}
+
 /// An image manifest, or the manifest of an artifact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -74,6 +74,8 @@ struct ConfigFile {
     #[serde(default)]
     cache: CacheSection,
     #[serde(default)]
+    runtime: RuntimeSection,
+    #[serde(default)]
     image: Vec<ImageEntry>,
     #[serde(default, rename = "override")]
     overrides: Vec<Override>,
@@ -120,6 +122,15 @@ struct CacheSection {
     none: Option<Duration>,
     #[serde(default, with = "duration")]
     stale: Option<Duration>,
+}
+
+/// `[runtime]`: what the wrapper runtime becomes.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RuntimeSection {
+    /// The real runtime; without it, runc or crun is looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
 }
 
 /// `[[image]]`: what applies to images of some name.
@@ -269,6 +280,8 @@ pub struct Policy {
     /// How long answers are trusted.
     #[serde(serialize_with = "times_as_text")]
     pub cache: CacheTimes,
+    /// What the wrapper runtime becomes.
+    pub runtime: RuntimeSection,
     /// Entries by image, in the order they are looked at.
     pub image: Vec<ImageEntry>,
     /// Exceptions, in the order they are looked at.
@@ -289,6 +302,7 @@ impl Default for Policy {
             on: Outcomes::default(),
             artifacts: ArtifactSources::default(),
             cache: CacheTimes::default(),
+            runtime: RuntimeSection::default(),
             image: Vec::new(),
             overrides: Vec::new(),
             files: Vec::new(),
@@ -389,6 +403,7 @@ impl Policy {
         self.cache.artifact = file.cache.artifact.unwrap_or(self.cache.artifact);
         self.cache.none = file.cache.none.unwrap_or(self.cache.none);
         self.cache.stale = file.cache.stale.unwrap_or(self.cache.stale);
+        self.runtime.path = file.runtime.path.or_else(|| self.runtime.path.take());
         self.image.splice(0..0, file.image);
         self.overrides.splice(0..0, file.overrides);
     }
@@ -495,6 +510,9 @@ fn check(file: &ConfigFile) -> Result<(), (&'static str, String)> {
     let layout = file.artifacts.layout.as_deref();
     if layout.is_some_and(|path| path.is_relative() && !path.as_os_str().is_empty()) {
         return Err(("layout", "the layout must be an absolute path".to_owned()));
+    }
+    if file.runtime.path.as_ref().is_some_and(|path| !path.is_absolute()) {
+        return Err(("path", "the runtime's path must be absolute".to_owned()));
     }
     for entry in &file.overrides {
         if entry.image.is_some() == entry.digest.is_some() {

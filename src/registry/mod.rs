@@ -7,6 +7,7 @@
 //! | `certificates.rs`, `auth.rs`, `credential_helper.rs` | certificates and credentials on the node |
 //! | `node_files.rs` | where all those files are |
 //! | `fetch.rs` | the errand of the worker: find, verify and decode the attached specification |
+//! | `documents.rs` | another: an image's index and manifest, where the node keeps none |
 //! | `client.rs` | one repository on one server: challenges, redirects, where credentials may go |
 //! | `resolve.rs` | the tool's errand: from a reference to the manifests |
 //! | `attach.rs`, `upload.rs` | attaching, listing and removing specifications |
@@ -24,6 +25,7 @@ mod certificates;
 mod challenge;
 pub mod client;
 mod credential_helper;
+pub mod documents;
 pub mod failure;
 pub mod fetch;
 mod hosts_toml;

@@ -87,18 +87,9 @@ impl std::fmt::Display for Wanted {
 impl Wanted {
     /// The platform this program runs on.
     pub fn host() -> Self {
-        let architecture = match std::env::consts::ARCH {
-            "x86_64" => "amd64",
-            "x86" => "386",
-            "aarch64" => "arm64",
-            "powerpc64" if cfg!(target_endian = "little") => "ppc64le",
-            "powerpc64" => "ppc64",
-            "loongarch64" => "loong64",
-            other => other,
-        };
         Wanted {
             os: "linux".to_owned(),
-            architecture: Some(architecture.to_owned()),
+            architecture: Some(Platform::this_architecture().to_owned()),
             variant: None,
             os_version: None,
         }

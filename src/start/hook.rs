@@ -2,17 +2,18 @@
 //! bundle it names.
 //!
 //! Source: OCI runtime specification, `runtime.md` (State) and `config.md` (POSIX-platform Hooks). Only what is
-//! acted on is read; annotations are not, since a container's creator can write them.
+//! acted on is read.
 
 use std::io::Read;
 use std::os::fd::AsFd;
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::bundle::{self, is_container_id, is_plain_absolute};
 use super::{ContainerStart, StartError};
 use crate::deadline::Deadline;
-use crate::{files, limits};
+use crate::limits;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -26,32 +27,13 @@ struct State {
     status: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct BundleConfig {
-    #[serde(default)]
-    root: Option<Root>,
-    #[serde(default)]
-    process: Option<Process>,
-}
-
-#[derive(Deserialize)]
-struct Root {
-    path: PathBuf,
-}
-
-#[derive(Deserialize)]
-struct Process {
-    #[serde(default)]
-    terminal: bool,
-}
-
 /// Reads the state from `input` and then the bundle's `config.json`.
 pub fn read(
     input: &mut (impl Read + AsFd),
     deadline: &Deadline,
 ) -> Result<ContainerStart, StartError> {
     let state = parse_state(&read_state(input, deadline)?)?;
-    read_bundle(state)
+    bundle::read(state.id, state.bundle)
 }
 
 /// Reads until the end of input, within the deadline and [`limits::STATE_BYTES`].
@@ -102,34 +84,11 @@ fn parse_state(bytes: &[u8]) -> Result<State, StartError> {
 
 const KNOWN_STATUS: [&str; 5] = ["creating", "created", "running", "stopped", "paused"];
 
-/// What runc and crun accept: letters, digits and `_+-.`, at most 1,024 bytes.
-pub(super) fn is_container_id(id: &str) -> bool {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'+' | b'-' | b'.');
-    !id.is_empty() && id.len() <= 1024 && id.bytes().all(allowed) && id != "." && id != ".."
-}
-
-/// Absolute, at most PATH_MAX bytes, and without `..`, so that its components mean what they say.
-pub(super) fn is_plain_absolute(path: &Path) -> bool {
-    path.is_absolute()
-        && path.as_os_str().len() < 4096
-        && path.components().all(|c| !matches!(c, Component::ParentDir))
-}
-
-fn read_bundle(state: State) -> Result<ContainerStart, StartError> {
-    let bundle = state.bundle;
-    let bytes = files::read_beneath(&bundle, "config.json", limits::BUNDLE_CONFIG_BYTES)
-        .map_err(|source| StartError::ConfigUnreadable { bundle: bundle.clone(), source })?;
-    let config: BundleConfig = serde_json::from_slice(&bytes)
-        .map_err(|source| StartError::ConfigMalformed { bundle: bundle.clone(), source })?;
-    let root_path = config.root.map(|root| bundle.join(root.path)).filter(|p| is_plain_absolute(p));
-    let terminal = config.process.is_some_and(|process| process.terminal);
-    Ok(ContainerStart { id: state.id, bundle, root_path, terminal })
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
     use std::os::unix::net::UnixStream;
+    use std::path::Path;
     use std::time::Duration;
 
     use super::*;

@@ -2,9 +2,13 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `hook.rs` | OCI state on standard input, and the bundle's `config.json` |
+//! | `hook.rs` | OCI state on standard input: the start as a runtime tells a hook |
+//! | `runtime.rs` | a runtime's command line: the start as an engine tells a runtime |
+//! | `bundle.rs` | the bundle's `config.json`, for both |
 
+mod bundle;
 pub mod hook;
+pub mod runtime;
 
 use std::path::PathBuf;
 
@@ -19,6 +23,9 @@ pub struct ContainerStart {
     pub root_path: Option<PathBuf>,
     /// True if the container has a terminal.
     pub terminal: bool,
+    /// What an annotation says the image was asked for by. Annotations can be written by whoever creates a
+    /// container, so this picks among candidates that the engine's own records confirm, and does nothing else.
+    pub typed_image: Option<String>,
 }
 
 /// Why a start cannot be understood.
@@ -51,6 +58,9 @@ pub enum StartError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// A runtime's command line without what every start has.
+    #[error("the runtime's command line is not understood: {0}")]
+    CommandLine(&'static str),
     /// The bundle's configuration cannot be read.
     #[error("{}/config.json cannot be read: {source}", bundle.display())]
     ConfigUnreadable {

@@ -15,7 +15,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use super::protocol::{CheckAnswer, CompileAnswer, FetchOutcome, FetchRequest};
+use super::protocol::{
+    CheckAnswer, CompileAnswer, ContainerdAnswer, ContainerdRequest, DocumentsAnswer,
+    DocumentsRequest, FetchOutcome, FetchRequest,
+};
 use crate::deadline::Deadline;
 use crate::{files, limits};
 
@@ -102,6 +105,28 @@ impl Worker {
     /// Asks for the checked form of a specification as it is attached to an image.
     pub fn check(&self, bytes: &[u8], deadline: &Deadline) -> Result<CheckAnswer, WorkerError> {
         let answer = self.run("check", bytes, deadline)?;
+        serde_json::from_slice(&answer).map_err(|e| WorkerError::Answer(e.into()))
+    }
+
+    /// Asks for an image's index and manifest.
+    pub fn documents(
+        &self,
+        request: &DocumentsRequest,
+        deadline: &Deadline,
+    ) -> Result<DocumentsAnswer, WorkerError> {
+        let input = serde_json::to_vec(request).map_err(|e| WorkerError::Answer(e.into()))?;
+        let answer = self.run("documents", &input, deadline)?;
+        serde_json::from_slice(&answer).map_err(|e| WorkerError::Answer(e.into()))
+    }
+
+    /// Asks containerd about a container.
+    pub fn containerd(
+        &self,
+        request: &ContainerdRequest,
+        deadline: &Deadline,
+    ) -> Result<ContainerdAnswer, WorkerError> {
+        let input = serde_json::to_vec(request).map_err(|e| WorkerError::Answer(e.into()))?;
+        let answer = self.run("containerd", &input, deadline)?;
         serde_json::from_slice(&answer).map_err(|e| WorkerError::Answer(e.into()))
     }
 

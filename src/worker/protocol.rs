@@ -7,6 +7,7 @@
 //! [`crate::artifact::check`].
 
 use std::io::{self, BufRead, Read, Write};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -164,6 +165,86 @@ pub enum CheckAnswer {
         /// The first problem, with line and column.
         problem: String,
     },
+}
+
+/// Asks for the manifests of an image of which the node keeps none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentsRequest {
+    /// The repository the image was asked for by.
+    pub repository: Repository,
+    /// What it was pulled by: indexes or manifests.
+    pub digests: Vec<Digest>,
+    /// The image: the digest of its configuration.
+    pub image_id: Digest,
+    /// Milliseconds until the answer is of no use any more.
+    pub deadline_ms: u64,
+}
+
+/// The answer to `documents`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum DocumentsAnswer {
+    /// The documents that the registry has, byte for byte; the hook hashes them.
+    Documents {
+        /// Indexes and manifests.
+        documents: Vec<String>,
+    },
+    /// No usable answer.
+    Unavailable(Unavailable),
+}
+
+/// Asks containerd about one container.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContainerdRequest {
+    /// Where containerd may listen; the first that is a socket of root's is asked.
+    pub sockets: Vec<PathBuf>,
+    /// The namespace.
+    pub namespace: String,
+    /// The container's id.
+    pub container: String,
+    /// Milliseconds until the answer is of no use any more.
+    pub deadline_ms: u64,
+}
+
+/// The answer to `containerd`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ContainerdAnswer {
+    /// There is such a container.
+    Container(Box<ContainerdContainer>),
+    /// containerd says that there is none.
+    NotFound,
+    /// No answer.
+    Unavailable {
+        /// What was tried and what came of it.
+        problem: String,
+    },
+}
+
+/// What containerd's records say about a container and the images it may be made from.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ContainerdContainer {
+    /// The name of the container's image.
+    pub image: String,
+    /// The label `io.cri-containerd.kind`: `container` or `sandbox`.
+    pub kind: Option<String>,
+    /// CRI's record of the image: the digest of its configuration.
+    pub image_ref: Option<String>,
+    /// The snapshot that the root file system was made from; named by the chain id of the image's layers.
+    pub snapshot_parent: Option<Digest>,
+    /// All images of the namespace.
+    pub images: Vec<ContainerdImage>,
+}
+
+/// One image under one name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ContainerdImage {
+    /// The name.
+    pub name: String,
+    /// The index or manifest it leads to.
+    pub target: Digest,
 }
 
 #[derive(Serialize, Deserialize)]

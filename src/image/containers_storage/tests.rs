@@ -98,6 +98,7 @@ impl Lab {
             bundle: self.path(&format!("overlay-containers/{ID}/userdata")),
             root_path: Some(self.path("overlay/layer1/merged")),
             terminal: false,
+            typed_image: None,
         }
     }
 

@@ -1,0 +1,29 @@
+# shellcheck shell=bash
+# One Docker daemon for all files, with our wrapper as its default runtime, and one registry. STORE is the storage driver: overlay2 keeps images in
+# Docker's own store, overlayfs in containerd's.
+
+setup_suite() {
+  # shellcheck source=tests/engines/engine.bash
+  . "$BATS_TEST_DIRNAME/../engine.bash"
+  local name
+  for name in dockerd docker runc skopeo jq curl; do
+    command -v "$name" >/dev/null || { echo "$name is not installed" >&2; return 1; }
+  done
+  install_node
+  start_registry main
+  export REGISTRY
+  export DOCKER_HOST=unix://$SCRATCH/docker.sock
+  mkdir -p "$SCRATCH/docker"
+  jq -n --arg d "$SCRATCH/docker" --arg h "$DOCKER_HOST" --arg w "$WRAPPER" --arg r "$(command -v runc)" --arg s "${STORE:-overlay2}" \
+    '{"data-root": "\($d)/data", "exec-root": "\($d)/exec", pidfile: "\($d)/pid", hosts: [$h], "storage-driver": $s, iptables: false, bridge: "none",
+      runtimes: {imgcompat: {path: $w, runtimeArgs: ["--imgcompat-runtime=\($r)"]}}, "default-runtime": "imgcompat",
+      features: {"containerd-snapshotter": ($s == "overlayfs")}}' >"$SCRATCH/daemon.json"
+  start_daemon dockerd dockerd --config-file "$SCRATCH/daemon.json"
+  wait_until docker version || { tail -n 20 "$SCRATCH/dockerd.log" >&2; return 1; }
+}
+
+teardown_suite() {
+  . "$BATS_TEST_DIRNAME/../engine.bash"
+  stop_daemon dockerd
+  stop_registry main
+}
