@@ -34,6 +34,7 @@ pub mod artifact;
 pub mod audit;
 pub mod cli;
 pub mod deadline;
+pub mod engine;
 pub mod files;
 pub mod gate;
 pub mod hook;

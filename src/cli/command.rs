@@ -10,8 +10,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::{
-    Failure, Outcome, allow, attach_spec, config, export, list_specs, mirror, remove_spec, report,
-    schema, validate_node, validate_spec, why, worker,
+    Failure, Outcome, allow, attach_spec, config, disable, enable, export, list_specs, mirror,
+    remove_spec, report, schema, validate_node, validate_spec, why, worker,
 };
 
 /// Holds nodes to what container images say they need: validates nodes, attaches and checks image compatibility
@@ -50,6 +50,10 @@ enum Command {
     Allow(allow::Args),
     /// Show or check the policy
     Config(config::Args),
+    /// Have a container engine call imgcompat at every start
+    Enable(enable::Args),
+    /// Put a container engine's configuration back as it was
+    Disable(disable::Args),
     /// Print the JSON Schema of a specification, for editors
     Schema,
     /// Print a completion script for a shell
@@ -119,6 +123,8 @@ fn run(arguments: &[OsString]) -> Outcome {
         Command::Report(args) => report::run(&args),
         Command::Allow(args) => allow::run(&args),
         Command::Config(args) => config::run(&args),
+        Command::Enable(args) => enable::run(&args),
+        Command::Disable(args) => disable::run(&args),
         Command::Schema => schema::run(),
         Command::Completion { shell } => completion(shell, name),
         Command::Compat { command } => match command {

@@ -4,6 +4,8 @@ pub mod allow;
 pub mod attach_spec;
 pub mod command;
 pub mod config;
+pub mod disable;
+pub mod enable;
 pub mod export;
 pub mod image_subjects;
 pub mod list_specs;

@@ -1,0 +1,304 @@
+//! containerd's CRI: every handler of its configuration gets a base specification with our hook, or our wrapper in
+//! place of its runtime.
+//!
+//! Source: containerd `docs/cri/config.md`, `internal/cri/config/config.go`. containerd has drop-in files only by
+//! `imports`, which replace whole tables, so the file itself is edited, with its comments and its order. A base
+//! specification turns off that CRI resets some defaults of containerd's own (rlimits, AppArmor, seccomp), so ours
+//! is that default without them; nothing else of a container changes. A base specification reaches containers and
+//! not sandboxes; a wrapper reaches both, and what it hears of a sandbox it lets pass.
+
+use toml_edit::{DocumentMut, Item, Table, TableLike, value};
+
+use super::node::Node;
+use super::plan::{ByHand, Plan};
+use super::{Adapter, Effect, Via};
+
+/// The configuration of distributions and of containerd's own packages.
+const CONFIG: &str = "/etc/containerd/config.toml";
+/// Templates from which k3s and RKE2 make theirs, by version of the format.
+const TEMPLATES: [(&str, i64); 4] = [
+    ("/var/lib/rancher/k3s/agent/etc/containerd/config.toml.tmpl", 2),
+    ("/var/lib/rancher/k3s/agent/etc/containerd/config-v3.toml.tmpl", 3),
+    ("/var/lib/rancher/rke2/agent/etc/containerd/config.toml.tmpl", 2),
+    ("/var/lib/rancher/rke2/agent/etc/containerd/config-v3.toml.tmpl", 3),
+];
+/// Where our base specifications are.
+const SPECS: &str = "/etc/imgcompat/containerd";
+/// The shim that runs OCI runtimes, which alone run hooks.
+const SHIM: &str = "io.containerd.runc.v2";
+
+/// The adapter.
+pub struct Containerd;
+
+/// The name of the table that has CRI's runtimes, by the version of the configuration.
+fn plugin(version: i64) -> Option<&'static str> {
+    match version {
+        2 => Some("io.containerd.grpc.v1.cri"),
+        3.. => Some("io.containerd.cri.v1.runtime"),
+        _ => None,
+    }
+}
+
+/// What a configuration says about itself.
+fn parse(text: &str) -> Result<(DocumentMut, &'static str), String> {
+    let document: DocumentMut =
+        text.parse().map_err(|error: toml_edit::TomlError| error.message().to_owned())?;
+    let version = document.get("version").and_then(Item::as_integer).unwrap_or(1);
+    let plugin = plugin(version).ok_or("it is of version 1, in which the names are others; `containerd config migrate` writes a newer one")?;
+    let disabled = document.get("disabled_plugins").and_then(Item::as_array);
+    if disabled.is_some_and(|list| {
+        list.iter().any(|p| p.as_str() == Some("cri") || p.as_str() == Some(plugin))
+    }) {
+        return Err("CRI is disabled in it, so it has no handlers; `imgcompat enable nerdctl` reaches other containers".to_owned());
+    }
+    Ok((document, plugin))
+}
+
+/// The table at a path, made where it is missing.
+fn table<'a>(root: &'a mut dyn TableLike, path: &[&str]) -> Result<&'a mut dyn TableLike, String> {
+    let Some((name, rest)) = path.split_first() else { return Ok(root) };
+    let item = root.entry(name).or_insert_with(|| {
+        let mut table = Table::new();
+        table.set_implicit(true);
+        Item::Table(table)
+    });
+    let next = item.as_table_like_mut().ok_or_else(|| format!("`{name}` is no table"))?;
+    table(next, rest)
+}
+
+/// The configuration with us. `plan` gets the files that it names.
+fn edit(text: &str, via: Via, node: &Node, plan: &mut Plan) -> Result<String, String> {
+    let (mut document, plugin) = parse(text)?;
+    let runtimes = table(document.as_table_mut(), &["plugins", plugin, "containerd", "runtimes"])?;
+    let names: Vec<String> = runtimes.iter().map(|(name, _)| name.to_owned()).collect();
+    // The handler runc is there even if the file does not name it.
+    let missing = (!names.iter().any(|name| name == "runc")).then(|| "runc".to_owned());
+    for name in names.into_iter().chain(missing) {
+        let handler = table(runtimes, &[&name])?;
+        if !handler.contains_key("runtime_type") && name == "runc" {
+            handler.insert("runtime_type", value(SHIM));
+        }
+        let kind = handler.get("runtime_type").and_then(Item::as_str).unwrap_or_default();
+        if kind != SHIM {
+            plan.note(format!(
+                "the handler {name} (runtime_type {kind:?}) has no OCI runtime on the node and is left alone: its containers are not judged"
+            ));
+            continue;
+        }
+        match via {
+            Via::Hook => hook(handler, &name, node, plan)?,
+            Via::Wrapper => wrap(handler, &name, node, plan)?,
+        }
+    }
+    Ok(document.to_string())
+}
+
+fn hook(
+    handler: &mut dyn TableLike,
+    name: &str,
+    node: &Node,
+    plan: &mut Plan,
+) -> Result<(), String> {
+    let before =
+        handler.get("base_runtime_spec").and_then(Item::as_str).filter(|path| !path.is_empty());
+    let (path, spec) = match before {
+        Some(theirs) => {
+            let spec = node
+                .text(theirs)?
+                .ok_or_else(|| format!("{theirs}, which the handler {name} names, is not there"))?;
+            (format!("{SPECS}/{name}.json"), with_hook(&spec, node)?)
+        }
+        None => {
+            let spec = without_reset_defaults(&node.default_spec()?)?;
+            (format!("{SPECS}/base.json"), with_hook(&spec, node)?)
+        }
+    };
+    plan.file(path.clone(), spec, 0o644);
+    handler.insert("base_runtime_spec", value(path));
+    Ok(())
+}
+
+/// containerd `internal/cri/server/container_create.go`: without a base specification, CRI starts from the default
+/// one and takes these out.
+fn without_reset_defaults(spec: &str) -> Result<String, String> {
+    let mut spec: serde_json::Value = serde_json::from_str(spec).map_err(|e| e.to_string())?;
+    if let Some(process) = spec.get_mut("process").and_then(|p| p.as_object_mut()) {
+        process.remove("rlimits");
+        process.remove("apparmorProfile");
+    }
+    if let Some(linux) = spec.get_mut("linux").and_then(|l| l.as_object_mut()) {
+        linux.remove("seccomp");
+    }
+    serde_json::to_string(&spec).map_err(|error| error.to_string())
+}
+
+/// A runtime specification with our hook after those it has.
+fn with_hook(spec: &str, node: &Node) -> Result<String, String> {
+    let mut spec: serde_json::Value = serde_json::from_str(spec)
+        .map_err(|error| format!("a base specification is not valid JSON: {error}"))?;
+    let ours = serde_json::json!({
+        "path": node.hook(),
+        "args": node.hook_arguments(),
+        "env": ["PATH=/usr/bin:/bin"],
+        "timeout": 10,
+    });
+    let hooks = spec.as_object_mut().ok_or("a base specification is no JSON object")?;
+    let hooks = hooks.entry("hooks").or_insert_with(|| serde_json::json!({}));
+    let hooks = hooks.as_object_mut().ok_or("its hooks are no JSON object")?;
+    let list = hooks.entry("createRuntime").or_insert_with(|| serde_json::json!([]));
+    list.as_array_mut().ok_or("its hooks are no list")?.push(ours);
+    let text = serde_json::to_string_pretty(&spec).map_err(|error| error.to_string())?;
+    Ok(format!("{text}\n"))
+}
+
+fn wrap(
+    handler: &mut dyn TableLike,
+    name: &str,
+    node: &Node,
+    plan: &mut Plan,
+) -> Result<(), String> {
+    let inline = handler.get("options").is_none_or(Item::is_table_like);
+    if !inline {
+        return Err(format!("the options of the handler {name} are no table"));
+    }
+    if !handler.contains_key("options") {
+        handler.insert("options", Item::Table(Table::new()));
+    }
+    let options = table(handler, &["options"])?;
+    let before = options.get("BinaryName").and_then(Item::as_str).filter(|path| !path.is_empty());
+    let binary = match before {
+        None => node.wrapper(),
+        Some(named) => {
+            let real =
+                if named.starts_with('/') { Some(named.to_owned()) } else { node.program(named) };
+            let real = real.ok_or_else(|| {
+                format!("{named}, the runtime of the handler {name}, is not installed")
+            })?;
+            let script = format!("/etc/imgcompat/runtimes/containerd-{name}");
+            plan.file(script.clone(), node.script(&real), 0o755);
+            script
+        }
+    };
+    options.insert("BinaryName", value(binary));
+    Ok(())
+}
+
+/// What a person adds to a file that we do not edit.
+fn lines(node: &Node, via: Via, version: i64) -> String {
+    let plugin = plugin(version.max(2)).unwrap_or_default();
+    let handler = format!("plugins.\"{plugin}\".containerd.runtimes.runc");
+    match via {
+        Via::Hook => format!(
+            "[{handler}]\n  runtime_type = \"{SHIM}\"\n  base_runtime_spec = \"{SPECS}/base.json\"\n"
+        ),
+        Via::Wrapper => format!(
+            "[{handler}]\n  runtime_type = \"{SHIM}\"\n[{handler}.options]\n  BinaryName = \"{}\"\n",
+            node.wrapper()
+        ),
+    }
+}
+
+impl Adapter for Containerd {
+    fn name(&self) -> &'static str {
+        "containerd"
+    }
+
+    fn program(&self) -> &'static str {
+        "containerd"
+    }
+
+    fn usual(&self) -> Via {
+        Via::Hook
+    }
+
+    fn plan(&self, node: &Node, via: Via) -> Result<Plan, String> {
+        let mut plan = Plan::default();
+        let by_hand = |file: &str, reason: String, version: i64| ByHand {
+            file: file.to_owned(),
+            reason,
+            lines: lines(node, via, version),
+        };
+        let templates: Vec<_> =
+            TEMPLATES.iter().filter(|(path, _)| node.at(path).exists()).collect();
+        for (path, version) in &templates {
+            let reason =
+                "it is a template from which k3s or RKE2 makes its configuration".to_owned();
+            plan.by_hand.push(by_hand(path, reason, *version));
+        }
+        let text = node.text(CONFIG)?;
+        if text.is_none() && !templates.is_empty() {
+            if via == Via::Hook {
+                let spec = with_hook(&without_reset_defaults(&node.default_spec()?)?, node)?;
+                plan.file(format!("{SPECS}/base.json"), spec, 0o644);
+            }
+            return Ok(plan);
+        }
+        // Every containerd since 1.3 reads version 2.
+        let text = text
+            .filter(|text| !text.trim().is_empty())
+            .unwrap_or_else(|| "version = 2\n".to_owned());
+        match edit(&text, via, node, &mut plan) {
+            Ok(edited) => plan.file(CONFIG, edited, 0o644),
+            Err(reason) => {
+                let version =
+                    text.parse::<DocumentMut>().ok().and_then(|d| d.get("version")?.as_integer());
+                plan.files.clear();
+                plan.by_hand.push(by_hand(CONFIG, reason, version.unwrap_or(2)));
+            }
+        }
+        if text.contains("imports") {
+            plan.note(format!("{CONFIG} may import other files; handlers in those are left alone, and doctor does not see them"));
+        }
+        if via == Via::Hook {
+            plan.note("ctr and nerdctl do not read base specifications; `imgcompat enable nerdctl` reaches those");
+        }
+        Ok(plan)
+    }
+
+    fn effects(&self, node: &Node) -> Vec<Effect> {
+        let nothing =
+            |detail: String| vec![Effect { handler: "runc".to_owned(), via: None, detail }];
+        let text = match node.current(CONFIG) {
+            Ok(text) => text.filter(|text| !text.trim().is_empty()),
+            Err(problem) => return nothing(problem),
+        };
+        let Some(text) = text else { return nothing(format!("there is no {CONFIG}")) };
+        let (document, plugin) = match parse(&text) {
+            Ok(parsed) => parsed,
+            Err(problem) => return nothing(format!("{CONFIG}: {problem}")),
+        };
+        let runtimes = ["plugins", plugin, "containerd", "runtimes"]
+            .iter()
+            .try_fold(document.as_item(), |at, name| at.get(*name))
+            .and_then(Item::as_table_like);
+        let effects: Vec<Effect> = runtimes
+            .into_iter()
+            .flat_map(|runtimes| runtimes.iter())
+            .map(|(name, handler)| effect(node, name, handler))
+            .collect();
+        if effects.is_empty() { nothing(format!("{CONFIG} names no handlers")) } else { effects }
+    }
+
+    fn service(&self) -> Option<&'static str> {
+        Some("containerd")
+    }
+}
+
+fn effect(node: &Node, name: &str, handler: &Item) -> Effect {
+    let of = |via, detail: String| Effect { handler: name.to_owned(), via, detail };
+    let text = |item: Option<&Item>| item.and_then(Item::as_str).unwrap_or_default().to_owned();
+    let kind = text(handler.get("runtime_type"));
+    if !kind.is_empty() && kind != SHIM {
+        return of(None, format!("runtime_type {kind} runs no OCI runtime on the node"));
+    }
+    let binary = text(handler.get("options").and_then(|options| options.get("BinaryName")));
+    if node.is_ours(&binary) {
+        return of(Some(Via::Wrapper), binary);
+    }
+    let spec = text(handler.get("base_runtime_spec"));
+    let hooked = node.current(&spec).ok().flatten().is_some_and(|text| text.contains(&node.hook()));
+    if !spec.is_empty() && hooked {
+        return of(Some(Via::Hook), node.hook());
+    }
+    of(None, "it has neither our base specification nor our runtime".to_owned())
+}

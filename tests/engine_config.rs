@@ -1,0 +1,237 @@
+//! `enable` and `disable` over a corpus of real configurations: what they make of each is snapshot text beside it,
+//! and disabling gives back every byte.
+//!
+//! `IMGCOMPAT_UPDATE=yes` writes the snapshots anew; read the difference before it is committed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use imgcompat::engine::ledger::Ledger;
+use imgcompat::engine::{self, Adapter, Node, Plan, Via};
+
+/// containerd's default specification, as small as it can be and still show what is taken out.
+const SPEC: &str = r#"{"ociVersion":"1.0.2-dev","process":{"user":{"uid":0,"gid":0},"cwd":"/","noNewPrivileges":true,
+"rlimits":[{"type":"RLIMIT_NOFILE","hard":1024,"soft":1024}],"capabilities":{"bounding":["CAP_CHOWN"]},"apparmorProfile":"x"},
+"root":{"path":"rootfs"},"mounts":[],"linux":{"maskedPaths":["/proc/kcore"],"readonlyPaths":["/proc/sys"],"seccomp":{}}}"#;
+
+/// A tree that stands for a node.
+struct Tree {
+    dir: tempfile::TempDir,
+}
+
+impl Tree {
+    fn new() -> Self {
+        let tree = Tree { dir: tempfile::tempdir().unwrap() };
+        for program in ["/usr/bin/crun", "/usr/sbin/runc"] {
+            tree.write(program, "\x7fELF");
+        }
+        tree
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let place = self.at(path);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::write(place, text).unwrap();
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.dir.path().join(path.trim_start_matches('/'))
+    }
+
+    fn node(&self) -> Node {
+        Node::new(self.dir.path(), Path::new("/usr/bin/imgcompat")).with_default_spec(SPEC)
+    }
+
+    /// As the command does it.
+    fn enable(&self, adapter: &dyn Adapter, via: Via) -> Result<(Plan, usize), String> {
+        let ledger = Ledger::load(&self.node(), adapter.name())?;
+        let without_us = ledger.without_us(&self.node());
+        let node = self.node().without_us(without_us);
+        let plan = adapter.plan(&node, via)?;
+        let changes = ledger.changes(&node, &plan)?;
+        ledger.apply(&node, adapter.name(), &plan, &changes)?;
+        Ok((plan, changes.len()))
+    }
+
+    fn disable(&self, adapter: &dyn Adapter) -> Vec<String> {
+        let ledger = Ledger::load(&self.node(), adapter.name()).unwrap();
+        let undone = ledger.undo(&self.node()).unwrap();
+        ledger.restore(&self.node(), adapter.name(), &undone).unwrap();
+        undone.changed_since
+    }
+
+    /// Every file with its text and permissions; links with their target.
+    fn files(&self) -> BTreeMap<PathBuf, String> {
+        let mut files = BTreeMap::new();
+        let mut directories = vec![self.dir.path().to_owned()];
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                let metadata = fs::symlink_metadata(&path).unwrap();
+                if metadata.is_dir() {
+                    directories.push(path);
+                    continue;
+                }
+                let text = match fs::read_link(&path) {
+                    Ok(target) => format!("-> {}", target.display()),
+                    Err(_) => fs::read_to_string(&path).unwrap(),
+                };
+                let mode = metadata.permissions().mode() & 0o7777;
+                files.insert(path, format!("{mode:o} {text}"));
+            }
+        }
+        files
+    }
+}
+
+/// The corpus of one engine: name and text of each configuration.
+fn corpus(engine: &str, extension: &str) -> Vec<(PathBuf, String)> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/engines").join(engine);
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|found| found == extension)).collect();
+    files.sort();
+    assert!(files.len() >= 2);
+    files.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+}
+
+/// Compares everything that `enable` wrote with the snapshot beside the configuration.
+fn expect_snapshot(tree: &Tree, case: &Path, plan: &Plan, via: Via) {
+    let mut text = String::new();
+    for file in &plan.files {
+        let now = fs::read_to_string(tree.at(&file.path)).unwrap();
+        text.push_str(&format!("== {} ({:o})\n{now}", file.path, file.mode));
+    }
+    for left in &plan.by_hand {
+        text.push_str(&format!("== by hand: {}: {}\n{}", left.file, left.reason, left.lines));
+    }
+    for note in &plan.notes {
+        text.push_str(&format!("== note: {note}\n"));
+    }
+    let suffix = if via == Via::Hook { "after-hook" } else { "after-wrapper" };
+    let snapshot = case.with_extension(suffix);
+    if std::env::var_os("IMGCOMPAT_UPDATE").is_some() {
+        fs::write(&snapshot, &text).unwrap();
+    }
+    let expected = fs::read_to_string(&snapshot).unwrap_or_default();
+    assert_eq!(text, expected, "{}", snapshot.display());
+}
+
+fn over_corpus(engine: &str, extension: &str, config: &str, ways: &[Via]) {
+    let adapter = engine::find(engine).unwrap();
+    for (case, text) in corpus(engine, extension) {
+        for via in ways {
+            let tree = Tree::new();
+            tree.write(config, &text);
+            fs::set_permissions(tree.at(config), fs::Permissions::from_mode(0o640)).unwrap();
+            let before = tree.files();
+            match tree.enable(adapter, *via) {
+                Ok((plan, _)) => {
+                    expect_snapshot(&tree, &case, &plan, *via);
+                    let after = tree.files();
+                    let (_, again) = tree.enable(adapter, *via).unwrap();
+                    assert_eq!((again, tree.files()), (0, after), "{} twice", case.display());
+                }
+                Err(problem) => {
+                    assert!(
+                        case.to_str().unwrap().contains("broken"),
+                        "{}: {problem}",
+                        case.display()
+                    );
+                    assert_eq!(tree.files(), before);
+                }
+            }
+            assert!(tree.disable(adapter).is_empty());
+            assert_eq!(tree.files(), before, "{} after disable", case.display());
+        }
+    }
+}
+
+#[test]
+fn containerd() {
+    let config = "/etc/containerd/config.toml";
+    over_corpus("containerd", "toml", config, &[Via::Hook, Via::Wrapper]);
+}
+
+#[test]
+fn docker() {
+    over_corpus("docker", "json", "/etc/docker/daemon.json", &[Via::Wrapper]);
+}
+
+#[test]
+fn crio() {
+    over_corpus("crio", "conf", "/etc/crio/crio.conf", &[Via::Hook, Via::Wrapper]);
+}
+
+#[test]
+fn podman() {
+    let config = "/etc/containers/containers.conf";
+    over_corpus("podman", "conf", config, &[Via::Hook, Via::Wrapper]);
+}
+
+#[test]
+fn every_engine_without_any_configuration() {
+    for adapter in engine::ENGINES {
+        let tree = Tree::new();
+        let before = tree.files();
+        tree.enable(adapter, adapter.usual()).unwrap();
+        let effects = adapter.effects(&tree.node());
+        let judged = effects.iter().any(|effect| effect.via == Some(adapter.usual()));
+        assert!(judged, "{}: {effects:?}", adapter.name());
+        tree.disable(adapter);
+        assert_eq!(tree.files(), before, "{}", adapter.name());
+        let effects = adapter.effects(&tree.node());
+        assert!(effects.iter().all(|effect| effect.via.is_none()), "{effects:?}");
+    }
+}
+
+#[test]
+fn from_one_way_to_the_other_and_back() {
+    let adapter = engine::find("containerd").unwrap();
+    let tree = Tree::new();
+    tree.write("/etc/containerd/config.toml", "version = 2\n# mine\n");
+    let before = tree.files();
+    tree.enable(adapter, Via::Hook).unwrap();
+    tree.enable(adapter, Via::Wrapper).unwrap();
+    let text = fs::read_to_string(tree.at("/etc/containerd/config.toml")).unwrap();
+    assert!(text.contains("BinaryName") && !text.contains("base_runtime_spec"), "{text}");
+    assert!(!tree.at("/etc/imgcompat/containerd/base.json").exists());
+    tree.disable(adapter);
+    assert_eq!(tree.files(), before);
+}
+
+#[test]
+fn a_file_that_somebody_changed_since_is_left_alone() {
+    let adapter = engine::find("docker").unwrap();
+    let tree = Tree::new();
+    tree.write("/etc/docker/daemon.json", "{}");
+    tree.enable(adapter, Via::Wrapper).unwrap();
+    let path = tree.at("/etc/docker/daemon.json");
+    let text = fs::read_to_string(&path).unwrap().replace("{\n", "{\n  \"debug\": true,\n");
+    fs::write(&path, &text).unwrap();
+    assert_eq!(tree.disable(adapter), ["/etc/docker/daemon.json"]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+}
+
+#[test]
+fn a_base_specification_of_somebody_else_keeps_what_it_says() {
+    let adapter = engine::find("containerd").unwrap();
+    let tree = Tree::new();
+    tree.write(
+        "/etc/their.json",
+        r#"{"hooks":{"createRuntime":[{"path":"/theirs"}]},"process":{"rlimits":[]}}"#,
+    );
+    let table = "plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc";
+    tree.write(
+        "/etc/containerd/config.toml",
+        &format!("version = 2\n[{table}]\nruntime_type = \"io.containerd.runc.v2\"\nbase_runtime_spec = \"/etc/their.json\"\n"),
+    );
+    tree.enable(adapter, Via::Hook).unwrap();
+    let text = fs::read_to_string(tree.at("/etc/imgcompat/containerd/runc.json")).unwrap();
+    let spec: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(spec["hooks"]["createRuntime"][0]["path"], "/theirs");
+    assert_eq!(spec["hooks"]["createRuntime"][1]["path"], "/usr/libexec/imgcompat/imgcompat-hook");
+    assert!(spec["process"].get("rlimits").is_some());
+}
