@@ -3,6 +3,8 @@
 //!
 //! `IMGCOMPAT_UPDATE=yes` writes the snapshots anew; read the difference before it is committed.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

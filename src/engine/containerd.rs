@@ -58,12 +58,36 @@ fn parse(text: &str) -> Result<(DocumentMut, &'static str), String> {
 fn table<'a>(root: &'a mut dyn TableLike, path: &[&str]) -> Result<&'a mut dyn TableLike, String> {
     let Some((name, rest)) = path.split_first() else { return Ok(root) };
     let item = root.entry(name).or_insert_with(|| {
-        let mut table = Table::new();
+        let mut table = new_table();
         table.set_implicit(true);
         Item::Table(table)
     });
     let next = item.as_table_like_mut().ok_or_else(|| format!("`{name}` is no table"))?;
     table(next, rest)
+}
+
+/// A table at the end of the file, where it comes between no two of somebody's.
+fn new_table() -> Table {
+    let mut table = Table::new();
+    table.set_position(Some(isize::MAX));
+    table
+}
+
+/// Sets a key: in its place, or at the end and indented as its neighbours are.
+fn set(table: &mut dyn TableLike, name: &str, text: String) {
+    if let Some(item) = table.get_mut(name) {
+        *item = value(text);
+        return;
+    }
+    let first = table.iter().next().map(|(first, _)| first.to_owned());
+    let indent = first.and_then(|first| {
+        let prefix = table.key(&first)?.leaf_decor().prefix()?.as_str()?;
+        Some(prefix.rsplit('\n').next().unwrap_or_default().to_owned())
+    });
+    table.insert(name, value(text));
+    if let (Some(indent), Some(mut key)) = (indent, table.key_mut(name)) {
+        key.leaf_decor_mut().set_prefix(indent);
+    }
 }
 
 /// The configuration with us. `plan` gets the files that it names.
@@ -76,7 +100,7 @@ fn edit(text: &str, via: Via, node: &Node, plan: &mut Plan) -> Result<String, St
     for name in names.into_iter().chain(missing) {
         let handler = table(runtimes, &[&name])?;
         if !handler.contains_key("runtime_type") && name == "runc" {
-            handler.insert("runtime_type", value(SHIM));
+            set(handler, "runtime_type", SHIM.to_owned());
         }
         let kind = handler.get("runtime_type").and_then(Item::as_str).unwrap_or_default();
         if kind != SHIM {
@@ -114,7 +138,7 @@ fn hook(
         }
     };
     plan.file(path.clone(), spec, 0o644);
-    handler.insert("base_runtime_spec", value(path));
+    set(handler, "base_runtime_spec", path);
     Ok(())
 }
 
@@ -162,7 +186,7 @@ fn wrap(
         return Err(format!("the options of the handler {name} are no table"));
     }
     if !handler.contains_key("options") {
-        handler.insert("options", Item::Table(Table::new()));
+        handler.insert("options", Item::Table(new_table()));
     }
     let options = table(handler, &["options"])?;
     let before = options.get("BinaryName").and_then(Item::as_str).filter(|path| !path.is_empty());
@@ -179,7 +203,7 @@ fn wrap(
             script
         }
     };
-    options.insert("BinaryName", value(binary));
+    set(options, "BinaryName", binary);
     Ok(())
 }
 
