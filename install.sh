@@ -268,6 +268,8 @@ do_install() {
   make_directories
   put_program imgcompat "$prefix/bin/imgcompat"
   put_program imgcompat-hook "$prefix/libexec/imgcompat/imgcompat-hook"
+  # Not all builds have the wrapper runtime; no engine calls it before `imgcompat enable`.
+  [ ! -f "$binaries/imgcompat-runtime" ] || put_program imgcompat-runtime "$prefix/libexec/imgcompat/imgcompat-runtime"
   put_configuration
   put_audit_mode
   put "$here/packaging/logrotate/imgcompat" /etc/logrotate.d/imgcompat 644

@@ -12,7 +12,9 @@ cd "$repository"
 
 # In this order: what is quick to fail first, what others need before them.
 lanes=(fmt shellcheck docs registries build clippy unit reference hook-symbols deny install
-  engines-podman-bookworm engines-podman-trixie engines-podman-sid demo)
+  engines-podman-bookworm engines-podman-trixie engines-podman-sid
+  engines-runtimes-bookworm engines-rootless-bookworm engines-crio-trixie engines-containerd-bookworm engines-containerd-trixie engines-containerd-sid
+  engines-docker-bookworm engines-docker-sid demo)
 passed=0 failed=0 skipped=0
 
 usage() {

@@ -16,7 +16,7 @@ setup_suite() {
   for name in crun runc; do install -m 755 "$BATS_TEST_DIRNAME/limited-runtime" "$SCRATCH/$name-limited"; done
   printf '#!/bin/sh\nexec %s --imgcompat-runtime=%s "$@"\n' "$WRAPPER" "$SCRATCH/crun-limited" >"$SCRATCH/wrapper"
   chmod 755 "$SCRATCH/wrapper"
-  pause_image
+  sandbox_image
   configuration >"$SCRATCH/crio.conf"
   start_daemon crio crio --config "$SCRATCH/crio.conf" --config-dir '' --disable-hostport-mapping=true --log-level warn
   wait_until crictl --runtime-endpoint "unix://$SCRATCH/crio.sock" version || { tail -n 20 "$SCRATCH/crio.log" >&2; return 1; }
@@ -30,7 +30,7 @@ teardown_suite() {
 }
 
 # An image whose process waits until it is told to end, as pod sandboxes have it.
-pause_image() {
+sandbox_image() {
   local tree=$SCRATCH/pause
   mkdir -p "$tree/bin"
   cp /bin/busybox "$tree/bin/"

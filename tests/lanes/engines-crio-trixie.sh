@@ -1,0 +1,3 @@
+#!/usr/bin/env bash
+# crio of Debian trixie.
+exec tests/lanes/engines-other.sh crio trixie
