@@ -185,7 +185,11 @@ mod tests {
             let gate = gate(Instant::now(), arguments).unwrap();
             let (readable, mut other) = std::os::unix::net::UnixStream::pair().unwrap();
             std::io::Write::write_all(&mut other, b"x").unwrap();
-            assert_eq!(decide(&gate, &mut Panicking(readable)), expected, "{policy}");
+            let mut input = Panicking(readable);
+            let action = gate.decide_in_any_case("imgcompat-hook", |deadline| {
+                start::hook::read(&mut input, deadline)
+            });
+            assert_eq!(action, expected, "{policy}");
         }
         let log = std::fs::read_to_string(dir.path().join("var/log/imgcompat/decisions.jsonl"));
         assert!(log.unwrap().contains("has a defect; please report it: index out of"));
