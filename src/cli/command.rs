@@ -11,7 +11,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use super::{
     Failure, Outcome, allow, attach_spec, config, disable, enable, export, list_specs, mirror,
-    remove_spec, report,
+    remove_spec, report, schema, validate_node, validate_spec, why, worker,
 };
 
 /// Holds nodes to what container images say they need: validates nodes, attaches and checks image compatibility
