@@ -34,6 +34,7 @@ pub mod artifact;
 pub mod audit;
 pub mod cli;
 pub mod deadline;
+pub mod doctor;
 pub mod engine;
 pub mod files;
 pub mod gate;

@@ -10,8 +10,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::{
-    Failure, Outcome, allow, attach_spec, config, disable, enable, export, list_specs, mirror,
-    remove_spec, report, schema, validate_node, validate_spec, why, worker,
+    Failure, Outcome, allow, attach_spec, config, disable, doctor, enable, export, list_specs,
+    mirror, remove_spec, report, schema, validate_node, validate_spec, why, worker,
 };
 
 /// Holds nodes to what container images say they need: validates nodes, attaches and checks image compatibility
@@ -50,6 +50,8 @@ enum Command {
     Allow(allow::Args),
     /// Show or check the policy
     Config(config::Args),
+    /// Say whether imgcompat works on this node, and what to do where it does not
+    Doctor(doctor::Args),
     /// Have a container engine call imgcompat at every start
     Enable(enable::Args),
     /// Put a container engine's configuration back as it was
@@ -123,6 +125,7 @@ fn run(arguments: &[OsString]) -> Outcome {
         Command::Report(args) => report::run(&args),
         Command::Allow(args) => allow::run(&args),
         Command::Config(args) => config::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Enable(args) => enable::run(&args),
         Command::Disable(args) => disable::run(&args),
         Command::Schema => schema::run(),

@@ -5,6 +5,7 @@ pub mod attach_spec;
 pub mod command;
 pub mod config;
 pub mod disable;
+pub mod doctor;
 pub mod enable;
 pub mod export;
 pub mod image_subjects;

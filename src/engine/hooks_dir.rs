@@ -44,6 +44,13 @@ pub fn text(node: &Node) -> String {
         .replace("[\"imgcompat-hook\"]", &format!("[{}]", arguments.join(", ")))
 }
 
+impl HookDirectory {
+    /// What is in a hook directory.
+    pub fn of(node: &Node, directory: &str) -> Self {
+        look(node, directory)
+    }
+}
+
 /// What is in a hook directory.
 pub fn look(node: &Node, directory: &str) -> HookDirectory {
     let mut found = HookDirectory { path: directory.to_owned(), program: None, broken: Vec::new() };
