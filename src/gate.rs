@@ -27,7 +27,7 @@ use crate::verdict::{Cause, Verdict};
 use crate::worker::process::Worker;
 use crate::{audit, limits};
 
-use judge::Judged;
+use judge::{Judge, Judged};
 use report::Subject;
 
 /// One run of the gate: where its files are, what it judges by, who asks registries for it.
@@ -119,7 +119,9 @@ impl Gate {
             return Action::Allow;
         }
         let host = Host::new(self.host.clone()).remembering(&self.paths.cache());
-        let judged = judge::image(self, policy, &effective, identity, &host, deadline);
+        let judge =
+            Judge { gate: self, policy, effective: &effective, identity, host: &host, deadline };
+        let judged = judge.judge();
         let action = self.conclude_with(&effective, Subject::image(start, identity), judged);
         host.remember();
         action

@@ -9,6 +9,7 @@ use crate::audit::{ArtifactNote, Judgement};
 use crate::deadline::Deadline;
 use crate::host::Host;
 use crate::image::ImageIdentity;
+use crate::oci::{Digest, Repository};
 use crate::policy::Policy;
 use crate::policy::config::EffectivePolicy;
 use crate::rules::{self, Options, SetVerdict};
@@ -58,145 +59,149 @@ fn rank(verdict: Verdict) -> u8 {
     }
 }
 
-/// Judges an image by the administrator's specifications for it and by its own.
-pub fn image(
-    gate: &Gate,
-    policy: &Policy,
-    effective: &EffectivePolicy,
-    identity: &ImageIdentity,
-    host: &Host,
-    deadline: &Deadline,
-) -> Judged {
-    let name = identity.display_name();
-    let mut judged = Judged {
-        verdict: Verdict::NoArtifact,
-        reason: format!("{name} has no compatibility specification"),
-        judgements: Vec::new(),
-        notes: Vec::new(),
-    };
-    let names = identity.policy_names();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let (specs, cache) = (gate.paths.specs_dir(), gate.paths.cache());
-    let locals = local::find(&specs, &cache, &names, &gate.worker, deadline);
-    judged.notes.extend(locals.problems);
-    for artifact in &locals.artifacts {
-        evaluate(&mut judged, &name, artifact, effective, host);
-    }
-    if !locals.replace {
-        attached(&mut judged, gate, policy, effective, identity, host, deadline);
-    }
-    judged
+/// What an image is judged with.
+pub struct Judge<'a> {
+    /// Where files are, and who asks registries.
+    pub gate: &'a Gate,
+    /// The policy of the node.
+    pub policy: &'a Policy,
+    /// What of it applies to this image.
+    pub effective: &'a EffectivePolicy,
+    /// The image.
+    pub identity: &'a ImageIdentity,
+    /// The host.
+    pub host: &'a Host,
+    /// The time for the start.
+    pub deadline: &'a Deadline,
 }
 
-/// Judges by what is attached to the image in the repositories it may have come from.
-fn attached(
-    judged: &mut Judged,
-    gate: &Gate,
-    policy: &Policy,
-    effective: &EffectivePolicy,
-    identity: &ImageIdentity,
-    host: &Host,
-    deadline: &Deadline,
-) {
-    let name = identity.display_name();
-    let subjects = identity.subjects();
-    let cache_root = gate.paths.cache();
-    if subjects.is_empty() && !identity.repositories.is_empty() {
-        let reason = format!(
-            "none of the manifests stored for {name} is that of image {}",
-            identity.image_id
-        );
-        return judged.add(Verdict::Undecided(Cause::ImageUnidentified), reason);
+impl Judge<'_> {
+    /// Judges by the administrator's specifications for the image and by its own.
+    pub fn judge(&self) -> Judged {
+        let mut judged = Judged {
+            verdict: Verdict::NoArtifact,
+            reason: format!("{} has no compatibility specification", self.name()),
+            judgements: Vec::new(),
+            notes: Vec::new(),
+        };
+        let names = self.identity.policy_names();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let (specs, cache) = (self.gate.paths.specs_dir(), self.gate.paths.cache());
+        let locals = local::find(&specs, &cache, &names, &self.gate.worker, self.deadline);
+        judged.notes.extend(locals.problems);
+        for artifact in &locals.artifacts {
+            self.evaluate(artifact, &mut judged);
+        }
+        if !locals.replace {
+            self.attached(&mut judged);
+        }
+        judged
     }
-    let layout = policy.artifacts.layout.as_deref().map(|directory| Layout {
-        directory,
-        cache_root: &cache_root,
-        checker: &gate.worker,
-        deadline,
-    });
-    let lookups =
-        Lookups { cache_root: &cache_root, times: &policy.cache, fetcher: &gate.worker, deadline };
-    for repository in &identity.repositories {
-        let notes = &mut judged.notes;
-        let found = layout.as_ref().and_then(|layout| layout.find(repository, &subjects, notes));
-        let lookup = found.unwrap_or_else(|| {
-            match documents::subjects(&cache_root, repository, identity, &gate.worker, deadline) {
-                Ok(subjects) => lookups.find(repository, &subjects, notes),
-                Err(no_answer) => *no_answer,
+
+    fn name(&self) -> String {
+        self.identity.display_name()
+    }
+
+    /// Judges by what is attached to the image in the repositories it may have come from.
+    fn attached(&self, judged: &mut Judged) {
+        let subjects = self.identity.subjects();
+        if subjects.is_empty() && !self.identity.repositories.is_empty() {
+            let reason = format!(
+                "none of the manifests stored for {} is that of image {}",
+                self.name(),
+                self.identity.image_id
+            );
+            return judged.add(Verdict::Undecided(Cause::ImageUnidentified), reason);
+        }
+        for repository in &self.identity.repositories {
+            let lookup = self.find(repository, &subjects, &mut judged.notes);
+            self.take(lookup, judged);
+        }
+    }
+
+    /// Asks the layout on disk, where there is one, and then the cache and the registry.
+    fn find(
+        &self,
+        repository: &Repository,
+        subjects: &[Digest],
+        notes: &mut Vec<String>,
+    ) -> Lookup {
+        let (worker, deadline) = (&self.gate.worker, self.deadline);
+        let cache_root = &self.gate.paths.cache();
+        if let Some(directory) = self.policy.artifacts.layout.as_deref()
+            && let Some(found) = (Layout { directory, cache_root, checker: worker, deadline })
+                .find(repository, subjects, notes)
+        {
+            return found;
+        }
+        let lookups = Lookups { cache_root, times: &self.policy.cache, fetcher: worker, deadline };
+        match documents::subjects(cache_root, repository, self.identity, worker, deadline) {
+            Ok(subjects) => lookups.find(repository, &subjects, notes),
+            Err(no_answer) => *no_answer,
+        }
+    }
+
+    fn take(&self, lookup: Lookup, judged: &mut Judged) {
+        let name = self.name();
+        let (cause, reason) = match lookup {
+            Lookup::Found(artifact) => return self.evaluate(&artifact, judged),
+            Lookup::None => return,
+            Lookup::Invalid { artifact, problem, source } => (
+                Cause::InvalidSpecification,
+                format!(
+                    "what is attached to {name} is no specification: {problem} (artifact {} in {})",
+                    artifact.short(),
+                    source.location(),
+                ),
+            ),
+            Lookup::Unavailable(unavailable) => (
+                Cause::RegistryUnavailable,
+                format!(
+                    "whether {name} has a specification cannot be found out ({}): {}",
+                    unavailable.kind.as_str(),
+                    unavailable.detail
+                ),
+            ),
+            Lookup::DeadlineExceeded => (
+                Cause::DeadlineExceeded,
+                format!("the specification of {name} was not found within the deadline"),
+            ),
+            Lookup::Broken(problem) => (Cause::Internal, problem),
+        };
+        judged.add(Verdict::Undecided(cause), reason);
+    }
+
+    fn evaluate(&self, artifact: &Artifact, judged: &mut Judged) {
+        let options = Options { tags: self.effective.tags.clone() };
+        let evaluation = rules::evaluate(&artifact.specification, self.host, &options);
+        let judgement = Judgement {
+            artifact: note(artifact),
+            verdict: evaluation.verdict,
+            set: evaluation.set,
+            sets: evaluation.sets,
+        };
+        judged.notes.extend(artifact.warnings.iter().cloned());
+        let (verdict, reason) = self.conclusion(&judgement);
+        judged.add(verdict, reason);
+        judged.judgements.push(judgement);
+    }
+
+    fn conclusion(&self, judgement: &Judgement) -> (Verdict, String) {
+        let name = self.name();
+        let verdict = match judgement.verdict {
+            SetVerdict::Compatible => Verdict::Compatible,
+            SetVerdict::Incompatible => Verdict::Incompatible,
+            SetVerdict::Undecided => Verdict::Undecided(Cause::EvaluationFailed),
+        };
+        let reason = match (&self.effective.tags, judgement.sets.is_empty()) {
+            (Some(tags), true) => {
+                format!("no compatibility set of {name} has one of the tags {}", tags.join(", "))
             }
-        });
-        take(judged, &name, lookup, effective, host);
+            _ if verdict == Verdict::Compatible => format!("{name} is compatible with this host"),
+            _ => message::reason(&name, judgement, self.host),
+        };
+        (verdict, reason)
     }
-}
-
-fn take(judged: &mut Judged, name: &str, lookup: Lookup, effective: &EffectivePolicy, host: &Host) {
-    match lookup {
-        Lookup::Found(artifact) => evaluate(judged, name, &artifact, effective, host),
-        Lookup::None => {}
-        Lookup::Invalid { artifact, problem, source } => {
-            let reason = format!(
-                "what is attached to {name} is no specification: {problem} (artifact {} in {})",
-                artifact.short(),
-                source.location(),
-            );
-            judged.add(Verdict::Undecided(Cause::InvalidSpecification), reason);
-        }
-        Lookup::Unavailable(unavailable) => {
-            let reason = format!(
-                "whether {name} has a specification cannot be found out ({}): {}",
-                unavailable.kind.as_str(),
-                unavailable.detail
-            );
-            judged.add(Verdict::Undecided(Cause::RegistryUnavailable), reason);
-        }
-        Lookup::DeadlineExceeded => {
-            let reason = format!("the specification of {name} was not found within the deadline");
-            judged.add(Verdict::Undecided(Cause::DeadlineExceeded), reason);
-        }
-        Lookup::Broken(problem) => judged.add(Verdict::Undecided(Cause::Internal), problem),
-    }
-}
-
-fn evaluate(
-    judged: &mut Judged,
-    name: &str,
-    artifact: &Artifact,
-    effective: &EffectivePolicy,
-    host: &Host,
-) {
-    let options = Options { tags: effective.tags.clone() };
-    let evaluation = rules::evaluate(&artifact.specification, host, &options);
-    let judgement = Judgement {
-        artifact: note(artifact),
-        verdict: evaluation.verdict,
-        set: evaluation.set,
-        sets: evaluation.sets,
-    };
-    judged.notes.extend(artifact.warnings.iter().cloned());
-    let (verdict, reason) = conclusion(name, &judgement, effective, host);
-    judged.add(verdict, reason);
-    judged.judgements.push(judgement);
-}
-
-fn conclusion(
-    name: &str,
-    judgement: &Judgement,
-    effective: &EffectivePolicy,
-    host: &Host,
-) -> (Verdict, String) {
-    let verdict = match judgement.verdict {
-        SetVerdict::Compatible => Verdict::Compatible,
-        SetVerdict::Incompatible => Verdict::Incompatible,
-        SetVerdict::Undecided => Verdict::Undecided(Cause::EvaluationFailed),
-    };
-    let reason = match (&effective.tags, judgement.sets.is_empty()) {
-        (Some(tags), true) => {
-            format!("no compatibility set of {name} has one of the tags {}", tags.join(", "))
-        }
-        _ if verdict == Verdict::Compatible => format!("{name} is compatible with this host"),
-        _ => message::reason(name, judgement, host),
-    };
-    (verdict, reason)
 }
 
 fn note(artifact: &Artifact) -> ArtifactNote {
