@@ -6,15 +6,19 @@
 //! | `log.rs` | the decision log |
 //! | `history.rs` | reading it, rotated logs included |
 //! | `statistics.rs` | what it amounts to |
-//! | `system_log.rs` | syslog and journald |
+//! | `counters.rs` | its counters, kept between runs |
+//! | `journal.rs` | journald, field by field |
+//! | `system_log.rs` | syslog, where there is no journald |
 //! | `message.rs` | the one sentence a person reads |
 //! | `remedy.rs` | what the host has instead, and what would help |
 //! | `engine.rs` | how that sentence reaches the person under each runtime |
 //! | `repeats.rs` | repeated refusals are written down at most once a minute |
 //! | `sanitize.rs` | the one place where foreign text becomes printable |
 
+pub mod counters;
 pub mod engine;
 pub mod history;
+pub mod journal;
 pub mod log;
 pub mod message;
 pub mod record;
@@ -26,6 +30,7 @@ pub mod system_log;
 
 pub use record::{ArtifactNote, Judgement, Record};
 
+use std::io;
 use std::path::Path;
 
 use crate::paths::Paths;
@@ -43,5 +48,33 @@ pub fn write(record: &mut Record, paths: &Paths) -> usize {
             0
         }
     };
-    logged + usize::from(system_log::send(record, Path::new(system_log::SOCKET)).is_ok())
+    let told = tell(record, Path::new(journal::SOCKET), Path::new(system_log::SOCKET));
+    logged + usize::from(told.is_ok())
+}
+
+/// To journald where it is, else to syslog.
+fn tell(record: &Record, journal: &Path, syslog: &Path) -> io::Result<()> {
+    journal::send(record, journal).or_else(|_| system_log::send(record, syslog))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixDatagram;
+
+    use super::*;
+
+    #[test]
+    fn syslog_is_told_only_where_journald_is_not() {
+        let text = r#"{"time":"","container":"3f","engine":null,"image":null,"mode":"enforce","verdict":"compatible","cause":null,"decision":"allow","under_enforce":"allow","reason":"x","duration_us":1,"version":""}"#;
+        let record: Record = serde_json::from_str(text).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, syslog) = (dir.path().join("journal"), dir.path().join("syslog"));
+        let daemon = UnixDatagram::bind(&syslog).unwrap();
+        daemon.set_nonblocking(true).unwrap();
+        tell(&record, &journal, &syslog).unwrap();
+        assert!(daemon.recv(&mut [0; 4096]).is_ok());
+        let _journald = UnixDatagram::bind(&journal).unwrap();
+        tell(&record, &journal, &syslog).unwrap();
+        assert!(daemon.recv(&mut [0; 4096]).is_err(), "told twice");
+    }
 }

@@ -1,4 +1,5 @@
 //! The decision as one line in the system's log: a datagram to `/dev/log`, which syslog daemons and journald read.
+//! Used where journald's own socket ([`super::journal`]) is not there.
 //!
 //! Format: RFC 3164 as glibc's syslog(3) sends it to the local socket, `<PRI>Mmm dd hh:mm:ss imgcompat[pid]: text`,
 //! in UTC; local daemons put their own time in. The socket never blocks: a daemon that is stopped or whose queue is
@@ -18,7 +19,7 @@ use crate::policy::{Action, Mode};
 pub const SOCKET: &str = "/dev/log";
 
 /// Facility "daemon" (RFC 3164, table 1).
-const FACILITY: u8 = 3;
+pub(super) const FACILITY: u8 = 3;
 
 /// Severities (RFC 3164, table 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,11 @@ fn level(record: &Record) -> Level {
         (Action::Allow, Action::Allow) if record.cause.is_some() => Level::Notice,
         _ => Level::Info,
     }
+}
+
+/// The severity as a number.
+pub(super) fn priority(record: &Record) -> u8 {
+    level(record) as u8
 }
 
 /// The line: what happened, to which image, why.

@@ -11,7 +11,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use super::{
     Failure, Outcome, allow, attach_spec, config, disable, doctor, enable, export, list_specs,
-    mirror, remove_spec, report, schema, validate_node, validate_spec, why, worker,
+    metrics, mirror, remove_spec, report, schema, validate_node, validate_spec, why, worker,
 };
 
 /// Holds nodes to what container images say they need: validates nodes, attaches and checks image compatibility
@@ -46,6 +46,8 @@ enum Command {
     Why(why::Args),
     /// Sum up the decision log: what was refused, and what enforcing would refuse
     Report(report::Args),
+    /// Print figures for Prometheus, or write them for node_exporter
+    Metrics(metrics::Args),
     /// Make an exception for an image, with a reason and an end
     Allow(allow::Args),
     /// Show or check the policy
@@ -123,6 +125,7 @@ fn run(arguments: &[OsString]) -> Outcome {
         Command::Export(args) => export::run(&args),
         Command::Why(args) => why::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Metrics(args) => metrics::run(&args),
         Command::Allow(args) => allow::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Doctor(args) => doctor::run(&args),

@@ -10,6 +10,7 @@ pub mod enable;
 pub mod export;
 pub mod image_subjects;
 pub mod list_specs;
+pub mod metrics;
 pub mod mirror;
 pub mod nfd_json;
 pub mod paint;
