@@ -15,7 +15,7 @@
 //! |---|---|---|
 //! | [`start`] | a runtime's words: OCI state on standard input | a [`start::ContainerStart`] |
 //! | [`image`] | a start | an [`image::ImageIdentity`], by the engine's own records |
-//! | [`artifact`] | an identity | an [`artifact::Artifact`]: local files, then the cache, then the registry |
+//! | [`artifact`] | an identity | an [`artifact::Artifact`]: local files, the layout, the cache, then the registry |
 //! | [`registry`] | a repository and digests | an attached specification's bytes, verified (tool and worker only) |
 //! | [`worker`] | a question of the hook's | an answer, from an unprivileged child process |
 //! | [`spec`] | bytes | a checked [`spec::Specification`], or diagnostics with line and column |
@@ -29,6 +29,79 @@
 //! Beside the rooms stand the words they share: [`oci`] (digests, references, manifests), [`limits`] (every bound on
 //! what strangers can make this program do), [`deadline`], [`files`], [`kept`], [`paths`]; and [`hook`], the hook as a program,
 //! with [`surroundings`], what it puts away first.
+//!
+//! # As a library
+//!
+//! An admission webhook, a scheduler or a scanner can use the rooms between artifact and verdict by itself; what of
+//! them is meant for others, and how stable it is, stands in `docs/library.md`. A specification, judged by the features
+//! of a node that `imgcompat export features` or NFD wrote down:
+//!
+//! ```
+//! use imgcompat::host::FeatureSet;
+//! use imgcompat::rules::{self, Options, SetVerdict};
+//! use imgcompat::spec;
+//!
+//! let decoded = spec::decode(
+//!     br#"
+//! version: v1alpha1
+//! compatibilities:
+//! - description: AVX-512 build
+//!   rules:
+//!   - name: cpu
+//!     matchFeatures:
+//!     - feature: cpu.cpuid
+//!       matchExpressions:
+//!         AVX512F: {op: Exists}
+//!   - name: kernel
+//!     matchFeatures:
+//!     - feature: kernel.version
+//!       matchExpressions:
+//!         major: {op: Gt, value: ["5"]}
+//! "#,
+//! )?;
+//! let features: FeatureSet = serde_json::from_str(
+//!     r#"{
+//!         "flags": {"cpu.cpuid": {"elements": {"AVX512F": {}}}},
+//!         "attributes": {"kernel.version": {"elements": {"major": "5"}}}
+//!     }"#,
+//! )?;
+//!
+//! let evaluation = rules::evaluate(&decoded.specification, &features, &Options::default());
+//! assert_eq!(evaluation.verdict, SetVerdict::Incompatible);
+//!
+//! let deciding = evaluation.deciding().ok_or("nothing decided")?;
+//! let row = deciding.row.ok_or("the rule itself is at fault")?;
+//! assert_eq!(deciding.rule.name, "kernel");
+//! assert_eq!(row.needed(), "kernel.version major (Gt 5)");
+//! assert_eq!(row.found(), "this host has 5");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! And what is attached to an image, asked of its registry with this machine's configuration and credentials, every
+//! digest checked:
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use imgcompat::deadline::Deadline;
+//! use imgcompat::oci::Reference;
+//! use imgcompat::registry::access::{Access, Options};
+//! use imgcompat::registry::fetch::fetch_until;
+//! use imgcompat::registry::resolve::{Wanted, resolve};
+//! use imgcompat::worker::protocol::FetchOutcome;
+//!
+//! let reference: Reference = "registry.example/ml:2".parse()?;
+//! let deadline = Deadline::after(Duration::from_secs(10));
+//! let access = Access::for_repository(&reference.repository, &Options::default())?;
+//! let image = resolve(&reference, &Wanted::host(), &access, deadline)?;
+//! match fetch_until(&image.subjects(), &access, deadline) {
+//!     FetchOutcome::Found(found) => println!("{}", String::from_utf8_lossy(&found.specification)),
+//!     FetchOutcome::None => println!("{reference} has no specification"),
+//!     FetchOutcome::Invalid { problem, .. } => println!("what is attached is none: {problem}"),
+//!     FetchOutcome::Unavailable(unavailable) => println!("no answer: {unavailable}"),
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod artifact;
 pub mod audit;

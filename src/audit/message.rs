@@ -4,9 +4,7 @@ use super::record::{Judgement, Record};
 use super::{remedy, sanitize};
 use crate::host::Features;
 use crate::limits;
-use crate::rules::{
-    ExpressionReport, ExpressionVerdict, HostValue, Matcher, RuleReport, SetReport, SetVerdict,
-};
+use crate::rules::{self, Deciding, ExpressionReport, ExpressionVerdict, RuleReport, SetVerdict};
 
 /// Longest image name in a message; names are cut in the middle of nothing else.
 const NAME_BYTES: usize = 160;
@@ -30,8 +28,7 @@ pub fn refusal(record: &Record, recorded: &str) -> String {
 /// The reason for an incompatible or undecided evaluation: the first row that decides, and what the host has.
 pub fn reason(image: &str, judgement: &Judgement, features: &dyn Features) -> String {
     let image = sanitize::bounded_line(image, NAME_BYTES);
-    let failing = judgement.sets.iter().find(|set| set.verdict != SetVerdict::Compatible);
-    let Some((set, rule, row)) = failing.and_then(deciding_row) else {
+    let Some(Deciding { set, rule, row }) = rules::deciding(&judgement.sets) else {
         return format!("{image} is {}", word(judgement.verdict));
     };
     let more = match judgement.sets.len() {
@@ -48,11 +45,10 @@ pub fn reason(image: &str, judgement: &Judgement, features: &dyn Features) -> St
 
 /// What decided against an image, without the host's value: the rule and the expression. `None` where nothing failed.
 pub fn deciding(judgement: &Judgement) -> Option<String> {
-    let failing = judgement.sets.iter().find(|set| set.verdict != SetVerdict::Compatible)?;
-    let (_, rule, row) = deciding_row(failing)?;
+    let Deciding { rule, row, .. } = rules::deciding(&judgement.sets)?;
     let name = sanitize::bounded_line(&rule.name, 64);
     Some(match row {
-        Some(row) => format!("{} [rule {name}]", sanitize::bounded_line(&needed(row), ROW_BYTES)),
+        Some(row) => format!("{} [rule {name}]", sanitize::bounded_line(&row.needed(), ROW_BYTES)),
         None => format!("rule {name}"),
     })
 }
@@ -63,21 +59,6 @@ fn word(verdict: SetVerdict) -> &'static str {
         SetVerdict::Incompatible => "incompatible with this host",
         SetVerdict::Undecided => "not to be judged on this host",
     }
-}
-
-type Deciding<'a> = (&'a SetReport, &'a RuleReport, Option<&'a ExpressionReport>);
-
-/// The first rule that does not hold, false before undecided, and its first such row.
-fn deciding_row(set: &SetReport) -> Option<Deciding<'_>> {
-    let with = |verdict| set.rules.iter().find(|rule| rule.verdict == verdict);
-    let rule = with(SetVerdict::Incompatible).or_else(|| with(SetVerdict::Undecided))?;
-    let wanted = match rule.verdict {
-        SetVerdict::Undecided => ExpressionVerdict::Error,
-        _ => ExpressionVerdict::NoMatch,
-    };
-    let rows = rule.match_any.iter().flat_map(|alternative| &alternative.expressions);
-    let row = rule.expressions.iter().chain(rows).find(|row| row.verdict == wanted);
-    Some((set, rule, row))
 }
 
 fn rule_sentence(rule: &RuleReport) -> String {
@@ -95,10 +76,10 @@ fn rule_sentence(rule: &RuleReport) -> String {
 
 /// `cpu.cpuid AVX512F (Exists); this host has no such element`
 fn row_sentence(row: &ExpressionReport, features: &dyn Features) -> String {
-    let needed = needed(row);
+    let needed = row.needed();
     let found = match (&row.error, row.verdict) {
         (Some(error), ExpressionVerdict::Error) => format!("it cannot be evaluated: {error}"),
-        _ => remedy::instead(row, features).unwrap_or_else(|| found(row)),
+        _ => remedy::instead(row, features).unwrap_or_else(|| row.found()),
     };
     let advice = match remedy::remedy(row, features) {
         Some(advice) if row.verdict == ExpressionVerdict::NoMatch => format!(" ({advice})"),
@@ -107,43 +88,11 @@ fn row_sentence(row: &ExpressionReport, features: &dyn Features) -> String {
     sanitize::bounded_line(&format!("{needed}; {found}{advice}"), ROW_BYTES)
 }
 
-/// What a row asks for: feature, element, operator, values.
-pub fn needed(row: &ExpressionReport) -> String {
-    let subject = match row.matcher {
-        Matcher::MatchExpressions => format!("{} {}", row.feature, row.element),
-        Matcher::MatchName => format!("{} with a name", row.feature),
-        Matcher::Feature => format!("{} to be there", row.feature),
-    };
-    let operator = match (row.op.as_str(), row.value.as_slice()) {
-        ("", _) if row.matcher == Matcher::Feature => return subject,
-        ("", []) => "any".to_owned(),
-        (op, []) => op.to_owned(),
-        (op, values) => format!("{op} {}", values.join(", ")),
-    };
-    let kind = if row.value_type.is_empty() { "" } else { " as version" };
-    format!("{subject} ({operator}{kind})")
-}
-
-/// What the host has for a row.
-pub fn found(row: &ExpressionReport) -> String {
-    match &row.host {
-        Some(HostValue::Value(value)) if row.instance.is_some() => {
-            format!("the closest device of this host has {value}")
-        }
-        Some(HostValue::Value(value)) if value.is_empty() => {
-            "this host has an empty value".to_owned()
-        }
-        Some(HostValue::Value(value)) => format!("this host has {value}"),
-        Some(HostValue::Present(true)) => "this host has it".to_owned(),
-        Some(HostValue::Names(names)) => format!("this host has {}", names.join(", ")),
-        Some(HostValue::Present(false)) | None => "this host does not have it".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::host::FeatureSet;
+    use crate::rules::{HostValue, Matcher, SetReport};
 
     fn row(verdict: ExpressionVerdict, host: Option<HostValue>) -> ExpressionReport {
         ExpressionReport {

@@ -34,7 +34,7 @@ pub fn line(text: &str) -> String {
     clean
 }
 
-/// A [`line`] of at most `limit` bytes; what is cut is marked by `…`.
+/// A [`line()`] of at most `limit` bytes; what is cut is marked by `…`.
 pub fn bounded_line(text: &str, limit: usize) -> String {
     // A hostile text may be long; nothing beyond four bytes a wanted byte can matter.
     let near: String = text.chars().take(limit.saturating_mul(2)).collect();

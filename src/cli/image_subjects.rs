@@ -17,6 +17,7 @@ use super::Failure;
 /// Flags that choose manifests of an image.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct PlatformArgs {
+    #[allow(rustdoc::broken_intra_doc_links, reason = "the brackets are a command line's")]
     /// Only the manifest of this platform, os[/arch[/variant]][:os_version] [default: what the tag points to, for a
     /// multi-platform image its index]
     #[arg(long, value_name = "PLATFORM", conflicts_with = "all_platforms")]

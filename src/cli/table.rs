@@ -1,7 +1,7 @@
 //! The report for people: sets, rules, and for each expression what was needed against what the host has.
 
 use super::paint::{Colour, Paint};
-use crate::audit::{message, sanitize};
+use crate::audit::sanitize;
 use crate::rules::{
     ExpressionReport, ExpressionVerdict, Matcher, RuleReport, SetReport, SetVerdict,
 };
@@ -76,7 +76,7 @@ fn rows(rows: &[ExpressionReport], indent: &str, paint: Paint) -> String {
     let cell = |text: &str| sanitize::bounded_line(text, CELL);
     let cells: Vec<[String; 3]> = rows
         .iter()
-        .map(|row| [cell(&subject(row)), cell(&condition(row)), cell(&message::found(row))])
+        .map(|row| [cell(&subject(row)), cell(&condition(row)), cell(&row.found())])
         .collect();
     let width = |column: usize| {
         cells.iter().filter_map(|c| c.get(column)).map(|c| c.chars().count()).max().unwrap_or(0)

@@ -3,7 +3,7 @@
 //!
 //! Source: container-libs `storage/containers.go`, `storage/images.go`, `storage/store.go`. The files are replaced
 //! atomically by their writers, so reading one without a lock gives a consistent snapshot, and taking the lock
-//! could make a start wait for an engine. A node may have thousands of records: see [`super::record_search`].
+//! could make a start wait for an engine. A node may have thousands of records: see `record_search.rs`.
 
 use std::fmt;
 use std::io;

@@ -1,7 +1,7 @@
 //! One repository on one server: sends a request, answers challenges, follows redirects, and hands back the answer.
 //!
 //! Credentials go to the server they were configured for (scheme, host and port), to the token service that server
-//! names (see [`super::token`]), and nowhere else. Every request ends at the errand's deadline.
+//! names (see `token.rs`), and nowhere else. Every request ends at the errand's deadline.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;

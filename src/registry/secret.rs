@@ -1,6 +1,6 @@
 //! Passwords and tokens: a value that cannot be printed, serialised or compared by accident.
 //!
-//! Read by [`super::auth`] from files and helpers, handed to [`super::token`] and [`super::client`], and to nobody
+//! Read by `auth.rs` from files and helpers, handed to `token.rs` and [`super::client`], and to nobody
 //! else. The memory is overwritten when the value goes away, as far as safe Rust can promise it.
 
 /// A password or token. No `Debug`, no `Display`, no `Serialize`: whoever wants the text has to ask for it.

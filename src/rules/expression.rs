@@ -2,7 +2,7 @@
 //!
 //! Source: NFD `pkg/apis/nfd/nodefeaturerule/expression.go` (evaluateMatchExpression), including the order of its
 //! checks: an unknown operator is an error even where the element is missing, but values are looked at only where
-//! there is something to compare them with. Called by [`super::term`].
+//! there is something to compare them with. Called by `term.rs`.
 
 use thiserror::Error;
 

@@ -1,7 +1,7 @@
 //! What a `varsTemplate` works on: the elements that satisfied the terms of one matchFeatures.
 //!
 //! Source: NFD `rule.go` (evaluateFeatureMatcher) and `expression.go` (MatchMulti, MatchNamesMulti). A flag is
-//! `{Name}`, an attribute `{Name, Value}`, an instance its attributes. Filled by [`super::term`].
+//! `{Name}`, an attribute `{Name, Value}`, an instance its attributes. Filled by `term.rs`.
 
 use std::collections::BTreeMap;
 

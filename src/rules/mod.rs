@@ -12,10 +12,12 @@
 //! | `matched.rs` | the elements that matched, for `varsTemplate` |
 //! | `template/` | `varsTemplate`: Go's template language and sprig, bounded |
 //! | `effort.rs` | what an evaluation may cost |
+//! | `explain.rs` | which row decided, in words |
 //! | `report.rs` | the result: every set, rule and expression with verdict and host value |
 
 mod effort;
 pub mod evaluate;
+mod explain;
 pub mod expression;
 mod facts;
 pub mod matched;
@@ -29,6 +31,7 @@ mod term;
 pub mod version;
 
 pub use evaluate::{Options, evaluate};
+pub use explain::{Deciding, deciding};
 pub use expression::{ExpressionError, Operator};
 pub use pattern::{Pattern, PatternError};
 pub use report::{

@@ -3,7 +3,7 @@
 //! NFD decodes with sigs.k8s.io/yaml: go-yaml v2 resolves a plain scalar by the rules of YAML 1.1 (`0200` is the
 //! octal number 128, `y` is true, `1e04` is a float), and where the format then wants a string, the resolved value
 //! is printed again, floats with the shortest digits of a float32. A specification must mean the same everywhere,
-//! so we do that too, and [`super::decode`] warns wherever it changes what was written.
+//! so we do that too, and [`super::decode()`] warns wherever it changes what was written.
 //!
 //! The table `tests/data/spec/scalars.json` holds what the Go decoder answered for some 400 scalars.
 

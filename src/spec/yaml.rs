@@ -1,6 +1,6 @@
 //! YAML text to a small tree of nodes with positions, bounded while it is read.
 //!
-//! [`super::decode`] is the only reader. The scanner and parser are `saphyr-parser`'s; this file turns its events
+//! [`super::decode()`] is the only reader. The scanner and parser are `saphyr-parser`'s; this file turns its events
 //! into a tree, because nothing else gives what the specification needs at once: a place for every node, the
 //! scalars as written (NFD's conversions are in [`super::scalar`]), merge keys that work as in NFD's decoder
 //! (go-yaml v2: they are applied where they stand, and what comes later wins), and bounds that count an alias as
