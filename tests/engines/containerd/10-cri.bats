@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2030,SC2031 # another REPO, in a subshell on purpose
 # containerd by CRI, as Kubernetes uses it, with the hook (base_runtime_spec) and with the wrapper runtime.
 
 setup() {

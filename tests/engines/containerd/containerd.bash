@@ -2,6 +2,7 @@
 # How the tests speak to containerd.
 
 setup_containerd() {
+  # shellcheck source=tests/engines/engine.bash
   . "$BATS_TEST_DIRNAME/../engine.bash"
   new_engine_test
   SOCKET=$SCRATCH/c/containerd.sock

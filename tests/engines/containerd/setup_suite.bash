@@ -20,6 +20,7 @@ setup_suite() {
 }
 
 teardown_suite() {
+  # shellcheck source=tests/engines/engine.bash
   . "$BATS_TEST_DIRNAME/../engine.bash"
   stop_daemon containerd
   stop_registry main

@@ -2,6 +2,7 @@
 # How the tests speak to CRI-O.
 
 setup_crio() {
+  # shellcheck source=tests/engines/engine.bash
   . "$BATS_TEST_DIRNAME/../engine.bash"
   new_engine_test
 }

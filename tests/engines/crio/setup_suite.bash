@@ -23,6 +23,7 @@ setup_suite() {
 }
 
 teardown_suite() {
+  # shellcheck source=tests/engines/engine.bash
   . "$BATS_TEST_DIRNAME/../engine.bash"
   crictl --runtime-endpoint "unix://$SCRATCH/crio.sock" rmp -fa >/dev/null 2>&1 || :
   stop_daemon crio

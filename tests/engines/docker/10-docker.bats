@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2030,SC2031 # another REPO, in a subshell on purpose
 # Docker with the wrapper runtime as its default runtime.
 
 setup() {

@@ -2,6 +2,7 @@
 # How the tests speak to Docker.
 
 setup_docker() {
+  # shellcheck source=tests/engines/engine.bash
   . "$BATS_TEST_DIRNAME/../engine.bash"
   new_engine_test
 }

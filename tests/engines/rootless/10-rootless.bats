@@ -2,6 +2,7 @@
 # Rootless podman: the same identification over the user's own store. It is advisory, since the user may leave the hook out.
 
 setup() {
+  # shellcheck source=tests/engines/engine.bash
   . "$BATS_TEST_DIRNAME/../engine.bash"
   new_engine_test
   chmod 777 "$T/volume"

@@ -19,6 +19,7 @@ setup_suite() {
 }
 
 teardown_suite() {
+  # shellcheck source=tests/engines/engine.bash
   . "$BATS_TEST_DIRNAME/../engine.bash"
   stop_registry main
   userdel -r imgcompat-test >/dev/null 2>&1 || :

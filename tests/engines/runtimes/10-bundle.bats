@@ -2,6 +2,7 @@
 # runc, crun and youki by themselves: the image cannot be known, and policy decides.
 
 setup() {
+  # shellcheck source=tests/engines/engine.bash
   . "$BATS_TEST_DIRNAME/../engine.bash"
   REGISTRY=localhost
   new_engine_test
