@@ -14,7 +14,9 @@ lint:
 bench:
 	CC_$(MUSL_VAR)=$${CC:-gcc} cargo build --locked --release --target $(MUSL) --bin imgcompat-hook --bin imgcompat
 	cargo bench --locked --profile dev --bench hook -- --hook target/$(MUSL)/release/imgcompat-hook $(PARTS)
+# Ten minutes unless FUZZ_SECONDS says otherwise; fuzz/README.md has the coverage-guided runs.
 fuzz:
 	PROPTEST_CASES=20000 cargo test --locked --lib
+	IMGCOMPAT_FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600) cargo test --locked --test fuzz -- --nocapture
 install:
 	./install.sh

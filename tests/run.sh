@@ -23,7 +23,7 @@ usage() {
 
 # What the lanes use, by Debian's names. Without root or apt they go on with what is there, and skip what cannot be done.
 install_packages() {
-  local wanted=(bats buildah busybox-static ca-certificates conmon crun curl docker-registry gcc jq libc6-dev mmdebstrap podman runc shellcheck skopeo)
+  local wanted=(bats buildah busybox-static ca-certificates conmon crun curl docker-registry gcc jq libc6-dev mmdebstrap podman runc shellcheck skopeo strace)
   local name missing=()
   command -v dpkg-query >/dev/null || { echo "no dpkg here: tests run with what is installed"; return 0; }
   for name in "${wanted[@]}"; do

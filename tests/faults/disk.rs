@@ -22,7 +22,7 @@ pub fn has_strace() -> bool {
     let there =
         std::process::Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_ok();
     if !there {
-        println!("no strace here: this fault is not injected");
+        println!("skipped: no strace here, so this fault is not injected");
     }
     there
 }

@@ -75,7 +75,7 @@ fn changes_nothing(fault: &str, node: &Node, run: &dyn Fn(&Node) -> Ended) {
 fn is_root() -> bool {
     let root = nix::unistd::geteuid().is_root();
     if !root {
-        println!("not root: this fault is not injected");
+        println!("skipped: not root, so this fault is not injected");
     }
     root
 }
