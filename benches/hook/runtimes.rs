@@ -80,7 +80,7 @@ fn config(rootfs: &Path, hook: Option<Vec<&str>>) -> String {
         "ociVersion": "1.0.2", "root": {"path": rootfs, "readonly": true}, "hostname": "bench",
         "process": {"terminal": false, "user": {"uid": 0, "gid": 0}, "args": ["/empty"], "cwd": "/", "env": ["PATH=/"],
             "noNewPrivileges": true},
-        "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
+        "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}, {"destination": "/dev", "type": "tmpfs", "source": "tmpfs"}],
         "hooks": hooks.unwrap_or(serde_json::json!({})),
         "linux": {"namespaces": [{"type": "pid"}, {"type": "mount"}, {"type": "ipc"}, {"type": "uts"}, {"type": "network"}],
             "cgroupsPath": "imgcompat-bench"},
