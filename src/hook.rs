@@ -104,7 +104,7 @@ fn gate(began: Instant, arguments: Arguments) -> Result<Gate, String> {
         None => HostRoot::local(),
     };
     Ok(Gate {
-        paths: arguments.root.as_deref().map_or_else(Paths::default, Paths::below),
+        paths: arguments.root.as_deref().map_or_else(Paths::of_this_user, Paths::below),
         host,
         worker: Worker::of_this_program(),
         fail_closed: arguments.fail_closed,

@@ -71,7 +71,8 @@ pub fn identify(
     Ok(Identification::Image(Box::new(identity?)))
 }
 
-fn ask(
+/// containerd's records of a task's container.
+pub(super) fn ask(
     task: &Task,
     containerd: &dyn Containerd,
     deadline: &Deadline,

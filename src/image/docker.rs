@@ -12,10 +12,12 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::containerd::{self, Containerd};
 use super::containers_storage::{self, is_confirmed, move_to_front, push_new, repositories};
 use super::content_store::{ContentStore, PlatformImage};
 use super::identity::{Engine, Identification, ImageIdentity, Unidentified};
 use super::place::{self, Task};
+use crate::deadline::Deadline;
 use crate::oci::{Digest, Reference, Repository};
 use crate::start::ContainerStart;
 use crate::{files, limits};
@@ -64,7 +66,12 @@ struct Repositories {
 }
 
 /// Identifies the image of a container that Docker starts.
-pub fn identify(start: &ContainerStart, task: &Task) -> Result<Identification, Unidentified> {
+pub fn identify(
+    start: &ContainerStart,
+    task: &Task,
+    containerd: &dyn Containerd,
+    deadline: &Deadline,
+) -> Result<Identification, Unidentified> {
     if task.id != start.id {
         let (id, bundle) = (start.id.clone(), start.bundle.clone());
         return Err(Unidentified::ForeignBundle { id, bundle });
@@ -74,7 +81,8 @@ pub fn identify(start: &ContainerStart, task: &Task) -> Result<Identification, U
     let identity = match &container.image_manifest {
         Some(manifest) => {
             let store = ContentStore::below(&containerd_root(&start.bundle, task));
-            by_containerd_store(&store, &container, &manifest.digest)
+            let names = || target_names(task, &container, containerd, deadline);
+            by_containerd_store(&store, &container, &manifest.digest, names)
         }
         None => by_older_store(&data_root, &container),
     };
@@ -156,6 +164,7 @@ fn by_containerd_store(
     store: &ContentStore,
     container: &ContainerFile,
     manifest: &Digest,
+    other_names: impl FnOnce() -> Result<Vec<String>, Unidentified>,
 ) -> Result<ImageIdentity, Unidentified> {
     let target: Digest = container.image.parse().map_err(|_| bad_image_id(&container.image))?;
     let platforms = store.platform_images(&target);
@@ -166,7 +175,10 @@ fn by_containerd_store(
     };
     let PlatformImage { index, manifest, config, .. } = platform;
     let reference = full_reference(&container.config.image);
-    let names: Vec<String> = reference.iter().map(ToString::to_string).collect();
+    let mut names: Vec<String> = reference.iter().map(ToString::to_string).collect();
+    if reference.as_ref().is_none_or(|reference| reference.repository.is_local()) {
+        names.extend(other_names()?);
+    }
     Ok(ImageIdentity {
         engine: Engine::Docker,
         image_id: config,
@@ -177,6 +189,24 @@ fn by_containerd_store(
         pulled_by: Vec::new(),
         names,
     })
+}
+
+/// Started by an id or a local name: the names that containerd has for what the container was made from. They are
+/// containerd's, so Docker's lock is not waited for.
+fn target_names(
+    task: &Task,
+    container: &ContainerFile,
+    containerd: &dyn Containerd,
+    deadline: &Deadline,
+) -> Result<Vec<String>, Unidentified> {
+    let images = containerd::ask(task, containerd, deadline)?.images;
+    let same = images.into_iter().filter(|image| image.target.as_str() == container.image);
+    let names: Vec<String> = same.map(|image| image.name).collect();
+    if names.is_empty() {
+        let (id, image) = (container.id.clone(), container.config.image.clone());
+        return Err(Unidentified::ImageGone { id, image: containers_storage::cut(&image) });
+    }
+    Ok(names)
 }
 
 fn bad_image_id(text: &str) -> Unidentified {

@@ -53,7 +53,7 @@ pub fn identify(
     deadline: &Deadline,
 ) -> Result<Identification, Unidentified> {
     match Place::of(start) {
-        Place::DockerTask(task) => docker::identify(start, &task),
+        Place::DockerTask(task) => docker::identify(start, &task, containerd, deadline),
         Place::ContainerdTask(task) => containerd::identify(start, &task, containerd, deadline),
         Place::BuildkitExecutor => Ok(Identification::NotJudged(NotJudged::Build)),
         Place::Elsewhere => containers_storage::identify(start, memory),

@@ -40,8 +40,20 @@ pub struct NodeFiles {
 }
 
 impl Default for NodeFiles {
+    /// Root's; under rootless podman those of the user, who is root in there.
     fn default() -> Self {
-        NodeFiles::of_root(Path::new("/"))
+        let root = NodeFiles::of_root(Path::new("/"));
+        let user = files::outer_user().map(nix::unistd::Uid::from_raw);
+        match user.and_then(|uid| nix::unistd::User::from_uid(uid).ok().flatten()) {
+            Some(user) => NodeFiles {
+                runtime: Some(PathBuf::from(format!("/run/user/{}", user.uid))),
+                config_home: Some(user.dir.join(".config")),
+                home: Some(user.dir),
+                uid: user.uid.as_raw(),
+                ..root
+            },
+            None => root,
+        }
     }
 }
 

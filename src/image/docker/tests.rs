@@ -5,11 +5,31 @@ use std::fs;
 use super::super::content_store::tests::Blobs;
 use super::*;
 use crate::image::place::Place;
+use crate::worker::process::WorkerError;
+use crate::worker::protocol::{
+    ContainerdAnswer, ContainerdContainer, ContainerdImage, ContainerdRequest,
+};
 
 const ID: &str = "3d87123a8e68140c330dc5888bbd2b7d74964833a9a0e2e4e051ee26d7a83561";
 
+/// containerd with these images.
+struct Names(Vec<ContainerdImage>);
+
+impl Containerd for Names {
+    fn container(
+        &self,
+        _: &ContainerdRequest,
+        _: &Deadline,
+    ) -> Result<ContainerdAnswer, WorkerError> {
+        let images = self.0.clone();
+        let container = ContainerdContainer { images, ..ContainerdContainer::default() };
+        Ok(ContainerdAnswer::Container(Box::new(container)))
+    }
+}
+
 struct Docker {
     dir: tempfile::TempDir,
+    names: Vec<ContainerdImage>,
     root_path: PathBuf,
 }
 
@@ -18,7 +38,7 @@ impl Docker {
     fn new(container: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let root_path = dir.path().join("data/overlay2/0a1b/merged");
-        let docker = Docker { dir, root_path };
+        let docker = Docker { dir, names: Vec::new(), root_path };
         let record = docker.data().join("containers").join(ID);
         fs::create_dir_all(&record).unwrap();
         fs::write(record.join("config.v2.json"), container).unwrap();
@@ -51,7 +71,8 @@ impl Docker {
             typed_image: Some("lie.example/x:1".to_owned()),
         };
         let Place::DockerTask(task) = Place::of(&start) else { panic!() };
-        match identify(&start, &task)? {
+        let deadline = Deadline::after(std::time::Duration::from_secs(5));
+        match identify(&start, &task, &Names(self.names.clone()), &deadline)? {
             Identification::Image(identity) => Ok(*identity),
             other => panic!("{other:?}"),
         }
@@ -132,6 +153,25 @@ fn the_containerd_store_knows_index_and_manifest() {
     assert_eq!(strings(&identity.repositories), ["r.example/ma"]);
     let foreign = Docker::new(&text(&Digest::of(b"not in the index"))).identify(Some(&blobs));
     assert!(matches!(foreign, Err(Unidentified::ImageGone { .. })), "{foreign:?}");
+}
+
+#[test]
+fn in_the_containerd_store_an_id_has_the_names_of_its_target() {
+    let blobs = Blobs::new();
+    let manifest = blobs.manifest(&blobs.config("a", "layer"), "");
+    let mut docker = Docker::new(&format!(
+        r#"{{"ID":"{ID}","Image":"{manifest}","Config":{{"Image":"{manifest}"}},"ImageManifest":{{"digest":"{manifest}"}}}}"#
+    ));
+    let gone = docker.identify(Some(&blobs));
+    assert!(matches!(gone, Err(Unidentified::ImageGone { .. })), "{gone:?}");
+    let named = |name: &str, target: &Digest| ContainerdImage {
+        name: name.to_owned(),
+        target: target.clone(),
+    };
+    docker.names =
+        vec![named("r.example/ma:1", &manifest), named("x.example/b:1", &Digest::of(b"b"))];
+    let identity = docker.identify(Some(&blobs)).unwrap();
+    assert_eq!(strings(&identity.repositories), ["r.example/ma"]);
 }
 
 #[test]

@@ -22,5 +22,7 @@ teardown_suite() {
   # shellcheck source=tests/engines/engine.bash
   . "$BATS_TEST_DIRNAME/../engine.bash"
   stop_registry main
+  # Its pause process keeps the mounts of this run.
+  su - imgcompat-test -c 'podman system migrate' >/dev/null 2>&1 || :
   userdel -r imgcompat-test >/dev/null 2>&1 || :
 }
