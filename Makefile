@@ -1,5 +1,5 @@
 # The few entry points; CONTRIBUTING.md says what each is for.
-.PHONY: build test check lint bench fuzz install
+.PHONY: build test check lint bench fuzz man install
 MUSL := $(shell uname -m)-unknown-linux-musl
 MUSL_VAR := $(subst -,_,$(MUSL))
 build:
@@ -18,5 +18,7 @@ bench:
 fuzz:
 	PROPTEST_CASES=20000 cargo test --locked --lib
 	IMGCOMPAT_FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600) cargo test --locked --test fuzz -- --nocapture
+man:
+	cargo run --locked --example man -- target/man
 install:
 	./install.sh

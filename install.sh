@@ -199,9 +199,10 @@ T
   rm -f "$source"
 }
 
+# The pages of the tool are there after `make man`.
 put_manuals() {
   local page
-  for page in "$here"/docs/man/*.[1-8]; do
+  for page in "$here"/docs/man/*.[1-8] "$here"/target/man/*.[1-8]; do
     [ -f "$page" ] || continue
     install -d -m 755 "$destdir$prefix/share/man/man${page##*.}"
     put "$page" "$prefix/share/man/man${page##*.}/$(basename "$page")" 644
@@ -302,6 +303,9 @@ do_uninstall() {
   drop /etc/logrotate.d/imgcompat
   for page in "$here"/docs/man/*.[1-8]; do
     [ ! -f "$page" ] || drop "$prefix/share/man/man${page##*.}/$(basename "$page")"
+  done
+  for page in "$destdir$prefix"/share/man/man1/imgcompat{,-*}.1; do
+    [ ! -f "$page" ] || drop "${page#"$destdir"}"
   done
   drop "$prefix/share/bash-completion/completions/imgcompat"
   drop "$prefix/share/zsh/vendor-completions/_imgcompat"

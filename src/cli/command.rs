@@ -80,6 +80,11 @@ enum Compat {
     AttachSpec(attach_spec::Args),
 }
 
+/// The command line, for manual pages.
+pub fn tree() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs the tool.
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
