@@ -219,10 +219,17 @@ fn size(wanted: &Wanted) {
         ("10 images, 10 containers", wanted.local_store("s10", SMALL, 10)),
         ("1,000 images", wanted.local_store("s1k", sized(1_000, 10), 10)),
         ("10,000 images", wanted.local_store("s10k", sized(10_000, 10), 10)),
-        ("2,000 containers", wanted.local_store("c2k", sized(10, 2_000), 10)),
+        ("2,000 containers, the oldest started", wanted.local_store("c2k", sized(10, 2_000), 10)),
     ];
     let mut candidates: Vec<Candidate> =
         stores.iter().map(|(name, store)| wanted.warm(name, &wanted.hook, store, 0)).collect();
+    let (_, crowded) = &stores[3];
+    candidates.push(wanted.warm(
+        "2,000 containers, the newest started",
+        &wanted.hook,
+        crowded,
+        1_999,
+    ));
     let expressions = wanted.local_store("e10k", SMALL, 10_000);
     candidates.push(wanted.warm("10,000 expressions", &wanted.hook, &expressions, 0));
     let entries = wanted.local_store("k100k", SMALL, 10);

@@ -3,6 +3,8 @@
 //! The same record is what `imgcompat why` reads. Text from strangers is kept as it was (JSON escapes it); it is
 //! cleaned where it is printed.
 
+use std::io;
+
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -117,9 +119,7 @@ fn is_zero(count: &u64) -> bool {
 impl Record {
     /// The record as one line of JSON, within [`MAX_RECORD_BYTES`] as far as shortening allows.
     pub fn to_line(&self) -> String {
-        let line = |record: &Record| serde_json::to_string(record).unwrap_or_default();
-        let whole = line(self);
-        if whole.len() <= MAX_RECORD_BYTES {
+        if let Some(whole) = self.bounded_line() {
             return whole;
         }
         let mut short = self.clone();
@@ -127,13 +127,36 @@ impl Record {
         for judgement in &mut short.judgements {
             keep_what_failed(judgement);
         }
-        let failed = line(&short);
-        if failed.len() <= MAX_RECORD_BYTES {
+        if let Some(failed) = short.bounded_line() {
             return failed;
         }
         short.judgements.iter_mut().for_each(|judgement| judgement.sets.clear());
         short.notes.clear();
-        line(&short)
+        serde_json::to_string(&short).unwrap_or_default()
+    }
+
+    /// `None` if it is longer than [`MAX_RECORD_BYTES`]; a long one is not written to its end.
+    fn bounded_line(&self) -> Option<String> {
+        let mut line = Bounded(Vec::with_capacity(2048));
+        serde_json::to_writer(&mut line, self).ok()?;
+        String::from_utf8(line.0).ok()
+    }
+}
+
+/// Takes [`MAX_RECORD_BYTES`] and fails at the next.
+struct Bounded(Vec<u8>);
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > MAX_RECORD_BYTES {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -155,4 +178,25 @@ fn keep_what_failed(judgement: &mut Judgement) {
         set.rules.retain(|rule| rule.verdict != SetVerdict::Compatible);
         set.rules.truncate(ROWS);
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_whole_up_to_its_limit_and_shortened_beyond() {
+        let empty: Record = serde_json::from_str(
+            r#"{"time":"t","container":"c","engine":null,"image":null,"mode":"enforce","verdict":"compatible","cause":null,
+                "decision":"allow","under_enforce":"allow","reason":"","duration_us":1,"version":"v"}"#,
+        )
+        .unwrap();
+        let length = |note: usize| {
+            let notes = vec!["n".repeat(note)];
+            Record { notes, ..empty.clone() }.to_line().len()
+        };
+        let overhead = length(100) - 100;
+        assert_eq!(length(MAX_RECORD_BYTES - overhead), MAX_RECORD_BYTES);
+        assert!(length(MAX_RECORD_BYTES - overhead + 1) < 1000);
+    }
 }
