@@ -78,7 +78,12 @@ pub(super) fn ask(
     deadline: &Deadline,
 ) -> Result<ContainerdContainer, Unidentified> {
     let request = ContainerdRequest {
-        sockets: vec![task.state.join("containerd.sock"), PathBuf::from(DEFAULT_SOCKET)],
+        sockets: vec![
+            task.state.join("containerd.sock"),
+            // The containerd that Docker starts has its socket one directory up (moby `cmd/dockerd/daemon.go`).
+            task.state.with_file_name("containerd.sock"),
+            PathBuf::from(DEFAULT_SOCKET),
+        ],
         namespace: task.namespace.clone(),
         container: task.id.clone(),
         deadline_ms: u64::try_from(deadline.remaining().as_millis()).unwrap_or(u64::MAX),
