@@ -31,17 +31,12 @@ impl Store {
     /// Makes it below `path`; its images come from `authority`.
     pub fn make(path: &Path, authority: &str, size: Size) -> Self {
         let store = Store { path: path.to_owned(), authority: authority.to_owned(), size };
-        let images: Vec<serde_json::Value> = (0..size.images).map(|n| store.image(n)).collect();
-        let containers: Vec<serde_json::Value> =
-            (0..size.containers).map(|n| store.container(n)).collect();
+        let images: Vec<String> = (0..size.images).map(|n| store.image(n)).collect();
+        let containers: Vec<String> = (0..size.containers).map(|n| store.container(n)).collect();
         fs::create_dir_all(store.storage("overlay-containers")).expect("the store");
-        fs::write(
-            store.storage("overlay-images/images.json"),
-            serde_json::json!(images).to_string(),
-        )
-        .expect("images.json");
+        fs::write(store.storage("overlay-images/images.json"), list(&images)).expect("images.json");
         let records = store.storage("overlay-containers/containers.json");
-        fs::write(records, serde_json::json!(containers).to_string()).expect("containers.json");
+        fs::write(records, list(&containers)).expect("containers.json");
         store.write("etc/imgcompat/config.toml", "mode = 'enforce'\n[cache]\nartifact = '1h'\n");
         store
     }
@@ -100,7 +95,7 @@ impl Store {
     }
 
     /// A record as large as real ones: 1.2 KiB.
-    fn image(&self, number: usize) -> serde_json::Value {
+    fn image(&self, number: usize) -> String {
         let id = Self::image_id(number);
         let directory = self.storage("overlay-images").join(id.hex());
         let documents = Self::documents(number);
@@ -115,14 +110,17 @@ impl Store {
         } else {
             fs::create_dir_all(self.storage("overlay-images")).expect("a directory");
         }
-        serde_json::json!({
-            "id": id.hex(), "digest": Digest::of(documents[1].as_bytes()), "names": [self.name(number)],
-            "names-history": [self.name(number)], "layer": Digest::of(b"layer").hex(), "metadata": "{}",
-            "big-data-names": [format!("sha256:{}", id.hex()), keys[0], keys[1], "manifest"],
-            "big-data-sizes": {&keys[0]: 1234, &keys[1]: 1234, "manifest": 1234},
-            "big-data-digests": {&keys[0]: Digest::of(documents[0].as_bytes()), &keys[1]: Digest::of(documents[1].as_bytes())},
-            "created": "2026-01-01T00:00:00Z",
-        })
+        record(
+            id.hex(),
+            &serde_json::json!({
+                "digest": Digest::of(documents[1].as_bytes()), "names": [self.name(number)],
+                "names-history": [self.name(number)], "layer": Digest::of(b"layer").hex(), "metadata": "{}",
+                "big-data-names": [format!("sha256:{}", id.hex()), keys[0], keys[1], "manifest"],
+                "big-data-sizes": {&keys[0]: 1234, &keys[1]: 1234, "manifest": 1234},
+                "big-data-digests": {&keys[0]: Digest::of(documents[0].as_bytes()), &keys[1]: Digest::of(documents[1].as_bytes())},
+                "created": "2026-01-01T00:00:00Z",
+            }),
+        )
     }
 
     /// A container's id.
@@ -140,7 +138,7 @@ impl Store {
         self.storage(&format!("overlay/layer{number}/merged"))
     }
 
-    fn container(&self, number: usize) -> serde_json::Value {
+    fn container(&self, number: usize) -> String {
         let image = number % self.size.images;
         let id = Self::image_id(image);
         let bundle = self.bundle(number);
@@ -157,15 +155,28 @@ impl Store {
             }).to_string()).expect("a state");
         }
         let metadata = serde_json::json!({"image-name": self.name(image), "image-id": id.hex(), "name": format!("c{number}"), "created-at": 1_700_000_000});
-        serde_json::json!({
-            "id": Self::container_id(number), "names": [format!("c{number}")], "image": id.hex(),
-            "layer": format!("layer{number}"), "metadata": metadata.to_string(), "created": "2026-01-01T00:00:00Z",
-            "flags": {"MountLabel": "", "ProcessLabel": ""},
-        })
+        record(
+            &Self::container_id(number),
+            &serde_json::json!({
+                "names": [format!("c{number}")], "image": id.hex(),
+                "layer": format!("layer{number}"), "metadata": metadata.to_string(), "created": "2026-01-01T00:00:00Z",
+                "flags": {"MountLabel": "", "ProcessLabel": ""},
+            }),
+        )
     }
 
     /// A file with the state that a runtime sends for a container.
     pub fn state(&self, number: usize) -> PathBuf {
         self.path.join(format!("state{number}.json"))
     }
+}
+
+/// A record with its id first, as the engines' encoder writes it.
+fn record(id: &str, rest: &serde_json::Value) -> String {
+    let rest = rest.to_string();
+    format!("{{\"id\":\"{id}\",{}", rest.trim_start_matches('{'))
+}
+
+fn list(records: &[String]) -> String {
+    format!("[{}]", records.join(","))
 }

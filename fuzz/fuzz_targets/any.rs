@@ -3,6 +3,7 @@
 #![no_main]
 
 #[path = "../../tests/fuzz/targets.rs"]
+#[allow(dead_code, reason = "the seeds are for the tests")]
 mod targets;
 
 use std::sync::OnceLock;
