@@ -24,11 +24,13 @@
 //! | [`verdict`] | | the closed list of answers, and of causes for having none |
 //! | [`policy`] | a verdict | a [`policy::Decision`] |
 //! | [`audit`] | a decision | a record in the logs, and one sentence for a person |
+//! | [`engine`] | an engine's configuration | the same with imgcompat in it, or as it was (tool only) |
+//! | [`doctor`] | a node | what is right, odd or wrong with it, and what mends it (tool only) |
 //! | [`cli`] | a command line | printing, and an exit code |
 //!
 //! Beside the rooms stand the words they share: [`oci`] (digests, references, manifests), [`limits`] (every bound on
-//! what strangers can make this program do), [`deadline`], [`files`], [`kept`], [`paths`]; and [`hook`], the hook as a program,
-//! with [`surroundings`], what it puts away first.
+//! what strangers can make this program do), [`deadline`], [`files`], [`kept`], [`paths`]; and the two programs that
+//! runtimes and engines execute: [`hook`], with [`surroundings`], what it puts away first, and [`runtime`], the wrapper.
 //!
 //! # As a library
 //!
