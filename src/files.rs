@@ -172,6 +172,15 @@ pub fn own_directory(path: &Path) -> io::Result<()> {
     }
 }
 
+/// True if there is a directory of our own, false if there is nothing; refused as [`own_directory`] refuses.
+pub fn has_own_directory(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) => check_own_directory(&metadata).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 fn make_directory(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     fs::DirBuilder::new().mode(0o700).create(path)

@@ -23,6 +23,21 @@ const FORMAT: &str = "imgcompat-kept-1";
 /// of some milliseconds.
 const SETTLED: Duration = Duration::from_millis(100);
 
+/// The folders whose content can be found out again, and so be forgotten: what each holds. The others in the cache
+/// directory (counters, repeated refusals) are accounts, which a new start cannot make.
+pub const FORGETTABLE: [(&str, &str); 6] = [
+    ("artifacts", "answers of registries about what is attached"),
+    ("manifests", "manifests of images that the node keeps none of"),
+    ("checked", "checked forms of specifications in the layout"),
+    ("specs", "checked forms of local specifications"),
+    ("images", "what the engine's records said about images"),
+    ("host", "what the processor said since the last boot"),
+];
+/// End of the names of files that are nothing but locks.
+pub const LOCK_SUFFIX: &str = ".lock";
+/// Age of a half-written file whose writer is certainly gone.
+const ABANDONED: Duration = Duration::from_secs(60);
+
 /// One directory of kept files, checked to be our own.
 #[derive(Debug, Clone)]
 pub struct Folder {
@@ -44,6 +59,55 @@ impl Folder {
         let path = cache_root.join(name);
         files::own_directory(&path)?;
         Ok(Folder { path })
+    }
+
+    /// The same without making anything; `None` if there is no such folder.
+    pub fn existing(cache_root: &Path, name: &str) -> io::Result<Option<Self>> {
+        let path = cache_root.join(name);
+        let there = files::has_own_directory(cache_root)? && files::has_own_directory(&path)?;
+        Ok(there.then_some(Folder { path }))
+    }
+
+    /// The names of its files, sorted, locks and half-written ones left out.
+    pub fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = self.all_names()?;
+        names.retain(|name| {
+            !name.ends_with(LOCK_SUFFIX) && !name.starts_with(files::TEMPORARY_PREFIX)
+        });
+        Ok(names)
+    }
+
+    /// The names of all its files, sorted.
+    pub fn all_names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            // What is no text was not written by this program.
+            names.extend(entry?.file_name().into_string());
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Removes a file. False if it was gone already: somebody else may remove or replace it at any time.
+    pub fn remove(&self, name: &str) -> io::Result<bool> {
+        match fs::remove_file(self.path.join(name)) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes what killed writers left half-written; what may still be written stays.
+    pub fn remove_abandoned(&self) -> io::Result<()> {
+        let half_written = |name: &String| name.starts_with(files::TEMPORARY_PREFIX);
+        for name in self.all_names()?.iter().filter(|name| half_written(name)) {
+            let modified = fs::symlink_metadata(self.path.join(name)).and_then(|m| m.modified());
+            let age = modified.ok().and_then(|modified| modified.elapsed().ok());
+            if age.is_some_and(|age| age > ABANDONED) {
+                self.remove(name)?;
+            }
+        }
+        Ok(())
     }
 
     /// The directory.

@@ -2,11 +2,12 @@
 //!
 //! One file a (repository, subjects) pair: never by digest alone, since any repository can hold any digest. A file
 //! that is torn, altered, from another version or for another key is as good as absent and is replaced at the next
-//! answer; see [`crate::kept`].
+//! answer; see [`crate::kept`]. What is in the cache can be listed and forgotten while hooks run: each file is whole
+//! or gone, and whoever is asking a registry meanwhile is waited for.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +18,10 @@ use serde::{Deserialize, Serialize};
 use super::clock::Moment;
 use crate::deadline::Deadline;
 use crate::kept::{self, Folder};
-use crate::limits;
 use crate::oci::{Digest, Repository};
 use crate::spec::Specification;
 use crate::worker::protocol::Unavailable;
+use crate::{files, limits};
 
 /// Directory within the cache.
 const DIRECTORY: &str = "artifacts";
@@ -121,11 +122,64 @@ impl Cache {
         Ok(Cache { folder: Folder::open(root, DIRECTORY)? })
     }
 
+    /// The same without making anything; `None` if there is no cache.
+    pub fn existing(root: &Path) -> io::Result<Option<Self>> {
+        Ok(Folder::existing(root, DIRECTORY)?.map(|folder| Cache { folder }))
+    }
+
+    /// Everything that is known, and the number of files that cannot be trusted.
+    pub fn entries(&self) -> io::Result<(Vec<Entry>, usize)> {
+        let mut entries = Vec::new();
+        let mut unusable = 0;
+        for name in self.folder.names()? {
+            match self.entry(&name) {
+                Some(entry) if entry.key.file_name() == name => entries.push(entry),
+                _ if self.folder.path().join(&name).exists() => unusable += 1,
+                // A hook or another `clear` was faster.
+                _ => {}
+            }
+        }
+        Ok((entries, unusable))
+    }
+
+    /// Forgets what is known about a key, after whoever asks about it just now has stored the answer: that too is
+    /// older than this call. False if nothing was known.
+    pub fn forget(&self, key: &Key, deadline: &Deadline) -> io::Result<bool> {
+        self.forget_file(&key.file_name(), deadline)
+    }
+
+    /// Forgets everything, what cannot be trusted included; gives the number of answers there were.
+    pub fn forget_all(&self, deadline: &Deadline) -> io::Result<usize> {
+        let mut names = self.folder.all_names()?;
+        names.retain(|name| !name.starts_with(files::TEMPORARY_PREFIX));
+        let stem =
+            |name: String| name.strip_suffix(kept::LOCK_SUFFIX).map(str::to_owned).unwrap_or(name);
+        let names: std::collections::BTreeSet<String> = names.into_iter().map(stem).collect();
+        let mut forgotten = 0;
+        for name in names {
+            forgotten += usize::from(self.forget_file(&name, deadline)?);
+        }
+        self.folder.remove_abandoned()?;
+        Ok(forgotten)
+    }
+
+    fn forget_file(&self, name: &str, deadline: &Deadline) -> io::Result<bool> {
+        let lock = self.lock_file(name, deadline)?;
+        let known = self.folder.remove(name)?;
+        if lock.is_some() {
+            self.folder.remove(&format!("{name}{}", kept::LOCK_SUFFIX))?;
+        }
+        Ok(known)
+    }
+
     /// What is known about `key`; anything that cannot be trusted is nothing.
     pub fn load(&self, key: &Key) -> Option<Entry> {
-        let content = self.folder.load(&key.file_name(), limits::CACHE_FILE_BYTES)?;
-        let entry: Entry = serde_json::from_slice(&content).ok()?;
-        (entry.key == *key).then_some(entry)
+        self.entry(&key.file_name()).filter(|entry| entry.key == *key)
+    }
+
+    fn entry(&self, name: &str) -> Option<Entry> {
+        let content = self.folder.load(name, limits::CACHE_FILE_BYTES)?;
+        serde_json::from_slice(&content).ok()
     }
 
     /// Remembers an entry.
@@ -136,23 +190,26 @@ impl Cache {
     /// Waits for the right to ask the registry about `key`: of many equal starts one asks, the others find its answer.
     /// `None` if the deadline passes first. The lock is the kernel's and ends with the process that holds it.
     pub fn lock(&self, key: &Key, deadline: &Deadline) -> io::Result<Option<File>> {
-        let path = self.folder.path().join(format!("{}.lock", key.file_name()));
+        self.lock_file(&key.file_name(), deadline)
+    }
+
+    fn lock_file(&self, name: &str, deadline: &Deadline) -> io::Result<Option<File>> {
+        let path = self.folder.path().join(format!("{name}{}", kept::LOCK_SUFFIX));
         let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(flags.bits())
-            .open(path)?;
         loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Some(file)),
-                Err(TryLockError::Error(error)) => return Err(error),
-                Err(TryLockError::WouldBlock) if deadline.has_passed() => return Ok(None),
-                Err(TryLockError::WouldBlock) => {
-                    std::thread::sleep(Duration::from_millis(3).min(deadline.remaining()));
-                }
+            let file = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .custom_flags(flags.bits())
+                .open(&path)?;
+            if !wait_for(&file, deadline)? {
+                return Ok(None);
+            }
+            // Who waited for a lock that was removed meanwhile holds one that nobody else will ask for.
+            if file.metadata()?.nlink() > 0 {
+                return Ok(Some(file));
             }
         }
     }
@@ -160,6 +217,20 @@ impl Cache {
     /// Keeps the number of files within bounds. Called after a store, that is, never on a warm start.
     pub fn trim(&self) -> io::Result<()> {
         self.folder.trim(MAX_FILES)
+    }
+}
+
+/// False if the deadline passes first.
+fn wait_for(file: &File, deadline: &Deadline) -> io::Result<bool> {
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if deadline.has_passed() => return Ok(false),
+            Err(TryLockError::WouldBlock) => {
+                std::thread::sleep(Duration::from_millis(3).min(deadline.remaining()));
+            }
+        }
     }
 }
 
@@ -238,5 +309,55 @@ mod tests {
         assert!(cache.lock(&key("b"), &soon).unwrap().is_some());
         drop(held);
         assert!(cache.lock(&key("a"), &Deadline::after(Duration::from_secs(9))).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_is_known_can_be_listed_and_forgotten_one_by_one_or_as_a_whole() {
+        let (_dir, cache) = cache();
+        let soon = Deadline::after(Duration::from_secs(9));
+        for name in ["a", "b", "c"] {
+            drop(cache.lock(&key(name), &soon).unwrap());
+            cache.store(&entry(name)).unwrap();
+        }
+        fs::write(cache.folder.path().join("torn"), "x").unwrap();
+        let (entries, unusable) = cache.entries().unwrap();
+        assert_eq!((entries.len(), unusable), (3, 1));
+        assert!(cache.forget(&key("a"), &soon).unwrap());
+        assert!(!cache.forget(&key("a"), &soon).unwrap());
+        assert!(cache.load(&key("a")).is_none() && cache.load(&key("b")).is_some());
+        assert_eq!(cache.forget_all(&soon).unwrap(), 3);
+        assert_eq!(fs::read_dir(cache.folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn forgetting_waits_for_whoever_is_asking_and_takes_that_answer_too() {
+        let (_dir, cache) = cache();
+        let held = cache.lock(&key("a"), &Deadline::after(Duration::from_secs(9))).unwrap();
+        std::thread::scope(|scope| {
+            let forgetting = scope
+                .spawn(|| cache.forget_all(&Deadline::after(Duration::from_secs(30))).unwrap());
+            std::thread::sleep(Duration::from_millis(50));
+            cache.store(&entry("a")).unwrap();
+            drop(held);
+            assert_eq!(forgetting.join().unwrap(), 1);
+        });
+        assert!(cache.load(&key("a")).is_none());
+    }
+
+    #[test]
+    fn a_lock_that_was_removed_locks_out_the_next_one_all_the_same() {
+        let (_dir, cache) = cache();
+        let long = || Deadline::after(Duration::from_secs(30));
+        let first = cache.lock(&key("a"), &long()).unwrap().unwrap();
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| cache.lock(&key("a"), &long()).unwrap().unwrap());
+            std::thread::sleep(Duration::from_millis(50));
+            cache.folder.remove(&format!("{}.lock", key("a").file_name())).unwrap();
+            drop(first);
+            let second = second.join().unwrap();
+            assert_eq!(second.metadata().unwrap().nlink(), 1);
+            let soon = Deadline::after(Duration::from_millis(30));
+            assert!(cache.lock(&key("a"), &soon).unwrap().is_none());
+        });
     }
 }

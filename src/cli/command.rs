@@ -10,8 +10,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::{
-    Failure, Outcome, allow, attach_spec, config, disable, doctor, enable, export, list_specs,
-    metrics, mirror, remove_spec, report, schema, validate_node, validate_spec, why, worker,
+    Failure, Outcome, allow, attach_spec, cache, config, disable, doctor, enable, export,
+    list_specs, metrics, mirror, remove_spec, report, schema, validate_node, validate_spec, why,
+    worker,
 };
 
 /// Holds nodes to what container images say they need: validates nodes, attaches and checks image compatibility
@@ -52,6 +53,8 @@ enum Command {
     Allow(allow::Args),
     /// Show or check the policy
     Config(config::Args),
+    /// List what is remembered of registries' answers, or forget it
+    Cache(cache::Args),
     /// Say whether imgcompat works on this node, and what to do where it does not
     Doctor(doctor::Args),
     /// Have a container engine call imgcompat at every start
@@ -133,6 +136,7 @@ fn run(arguments: &[OsString]) -> Outcome {
         Command::Metrics(args) => metrics::run(&args),
         Command::Allow(args) => allow::run(&args),
         Command::Config(args) => config::run(&args),
+        Command::Cache(args) => cache::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Enable(args) => enable::run(&args),
         Command::Disable(args) => disable::run(&args),

@@ -2,6 +2,7 @@
 
 pub mod allow;
 pub mod attach_spec;
+pub mod cache;
 pub mod command;
 pub mod config;
 pub mod disable;
