@@ -6,10 +6,9 @@
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::root::{FEATURES_D, into_text};
 use super::{Absence, Attributes, Feature, Host};
 
-/// Where the files are.
-pub(super) const FEATURES_D: &str = "/etc/kubernetes/node-feature-discovery/features.d";
 /// NFD's own limit; a larger file is skipped.
 const FILE_BYTES: u64 = 65_536;
 
@@ -37,7 +36,7 @@ fn read_all(host: &Host) -> Said {
         let Ok(content) = root.read_at_most(&format!("{FEATURES_D}/{name}"), FILE_BYTES) else {
             continue;
         };
-        let file = parse(&super::root::into_text(content), OffsetDateTime::now_utc());
+        let file = parse(&into_text(content), OffsetDateTime::now_utc());
         said.features.extend(file.features);
         said.labels.extend(file.labels);
     }

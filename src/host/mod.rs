@@ -79,7 +79,7 @@ pub const SOURCES: [(&str, Source); 29] = [
     ("cpu.coprocessor", cpu::coprocessor::coprocessor),
     ("cpu.cpuid", cpu::cpuid_feature),
     ("cpu.cstate", cpu::power::cstate),
-    ("cpu.model", cpu::model::model),
+    ("cpu.model", cpu::model_feature),
     ("cpu.pstate", cpu::power::pstate),
     ("cpu.rdt", cpu::rdt::rdt),
     ("cpu.security", cpu::security::security),

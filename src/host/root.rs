@@ -253,8 +253,11 @@ pub fn into_text(bytes: Vec<u8>) -> String {
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
+/// Where the administrator's own features and labels are; `local.rs` reads them.
+pub(super) const FEATURES_D: &str = "/etc/kubernetes/node-feature-discovery/features.d";
+
 /// Directories that may be read from the process' own view if they are not mounted under the prefix.
-const OWN_VIEW_SERVES: [&str; 2] = ["/proc", super::local::FEATURES_D];
+const OWN_VIEW_SERVES: [&str; 2] = ["/proc", FEATURES_D];
 
 fn join(prefix: &str, path: &str) -> PathBuf {
     PathBuf::from(format!("{prefix}{}", path.trim_start_matches('/')))

@@ -12,20 +12,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
+pub use super::native::Registers;
 use super::{Absence, Architecture, HostRoot, native};
-
-/// The four result registers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Registers {
-    /// EAX.
-    pub eax: u32,
-    /// EBX.
-    pub ebx: u32,
-    /// ECX.
-    pub ecx: u32,
-    /// EDX.
-    pub edx: u32,
-}
 
 type Leaves = BTreeMap<(u32, u32), Registers>;
 

@@ -3,9 +3,9 @@
 //! | file | what |
 //! |---|---|
 //! | `cpuid.rs`, `native.rs` | the CPUID instruction: executed, or recorded |
-//! | `x86_bits.rs`, `x86_flags.rs` | x86-64: flags of `cpu.cpuid` |
-//! | `hwcap.rs`, `arm.rs`, `ppc.rs`, `s390.rs` | other architectures: flags from the auxiliary vector |
-//! | `model.rs` | `cpu.model` |
+//! | `x86_bits.rs`, `x86_flags.rs`, `x86_model.rs` | x86-64: flags of `cpu.cpuid`, and its model |
+//! | `hwcap.rs`, `arm.rs`, `ppc.rs`, `s390.rs` | other architectures: flags from the auxiliary vector, and models |
+//! | `model.rs` | the words of `cpu.model` |
 //! | `power.rs` | `cpu.cstate`, `cpu.pstate`, `cpu.sst` |
 //! | `rdt.rs`, `security.rs`, `topology.rs`, `coprocessor.rs` | the features of that name |
 //!
@@ -15,7 +15,7 @@ mod arm;
 pub(super) mod coprocessor;
 pub mod cpuid;
 mod hwcap;
-pub(super) mod model;
+mod model;
 mod native;
 pub(super) mod power;
 mod ppc;
@@ -25,6 +25,7 @@ pub(super) mod security;
 pub(super) mod topology;
 mod x86_bits;
 pub mod x86_flags;
+mod x86_model;
 
 use super::{Absence, Feature, Host, HostRoot};
 use cpuid::Cpuid;
@@ -108,4 +109,20 @@ pub(super) fn cpuid_feature(host: &Host) -> Result<Feature, Absence> {
             "no processor flags are defined for the architecture {name}"
         ))),
     }
+}
+
+/// `cpu.model`: vendor, family, model number, and the hypervisor underneath.
+pub(super) fn model_feature(host: &Host) -> Result<Feature, Absence> {
+    let root = host.root();
+    let model = match host.processor().architecture() {
+        Architecture::X86_64 => x86_model::model(host.processor().cpuid()?),
+        Architecture::Arm64 => arm::model(root)?,
+        Architecture::S390x => s390::model(root),
+        Architecture::Arm | Architecture::Ppc64le => model::unknown(),
+        Architecture::Other(name) => {
+            let why = format!("no processor model is defined for the architecture {name}");
+            return Err(Absence::Because(why));
+        }
+    };
+    Ok(Feature::attributes(model))
 }

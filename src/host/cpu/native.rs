@@ -3,7 +3,18 @@
 
 #![allow(unsafe_code)]
 
-use super::cpuid::Registers;
+/// The four result registers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Registers {
+    /// EAX.
+    pub eax: u32,
+    /// EBX.
+    pub ebx: u32,
+    /// ECX.
+    pub ecx: u32,
+    /// EDX.
+    pub edx: u32,
+}
 
 /// Executes CPUID. In a virtual machine this leaves the guest and takes up to 70 µs.
 #[cfg(target_arch = "x86_64")]

@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use super::cpuid::{Cpuid, Registers};
-use super::model::{X86Model, vendor};
 use super::x86_bits::{BASIC, EXTENDED, Gate, Group, LEVELS};
+use super::x86_model::{X86Model, has_hypervisor, vendor};
 use crate::host::{Attributes, Feature};
 
 const fn bit(value: u32, bit: u32) -> bool {
@@ -193,11 +193,6 @@ impl Set<'_> {
             self.flags.insert(level);
         }
     }
-}
-
-/// True in a virtual machine whose hypervisor says so.
-pub(super) fn has_hypervisor(cpuid: &Cpuid) -> bool {
-    bit(cpuid.leaf(0x1, 0).ecx, 31)
 }
 
 /// True if the processor has SGX.
