@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::expression::ExpressionError;
+use super::expression_error::ExpressionError;
 use super::pattern::{Pattern, PatternError};
 use crate::limits;
 

@@ -5,6 +5,7 @@
 //! | `evaluate.rs` | sets, rules and alternatives; the entry |
 //! | `term.rs` | one entry of matchFeatures on one feature, with its rows of the report |
 //! | `expression.rs` | one expression on one element: the operators |
+//! | `expression_error.rs` | why it has no answer |
 //! | `version.rs`, `pattern.rs` | what versions and patterns are |
 //! | `names.rs` | matchName |
 //! | `module_name.rs` | where `-` is `_` |
@@ -19,6 +20,7 @@ mod effort;
 pub mod evaluate;
 mod explain;
 pub mod expression;
+mod expression_error;
 mod facts;
 pub mod matched;
 mod module_name;
@@ -32,7 +34,8 @@ pub mod version;
 
 pub use evaluate::{Options, evaluate};
 pub use explain::{Deciding, deciding};
-pub use expression::{ExpressionError, Operator};
+pub use expression::Operator;
+pub use expression_error::ExpressionError;
 pub use pattern::{Pattern, PatternError};
 pub use report::{
     Evaluation, ExpressionReport, ExpressionVerdict, HostValue, MatchAnyReport, Matcher,

@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 
 use super::effort::Effort;
-use super::expression::{Check, Element, ExpressionError, Operator};
+use super::expression::{Check, Element, Operator};
+use super::expression_error::ExpressionError;
 use super::module_name;
 use super::term::Outcome;
 use crate::limits;

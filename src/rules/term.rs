@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::effort::Effort;
-use super::expression::{Check, Element, ExpressionError, Operator};
+use super::expression::{Check, Element, Operator};
+use super::expression_error::ExpressionError;
 use super::facts::{Fact, Facts, RULE_MATCHED};
 use super::matched::Collector;
 use super::module_name;
