@@ -116,6 +116,9 @@ pub(super) enum Element<'a> {
     Value(&'a str),
 }
 
+/// What an expression says about one element.
+pub(super) type Outcome = Result<bool, ExpressionError>;
+
 /// What is wrong with an expression in itself: the error that it gives for any element with a value, such as a
 /// pattern that is not valid. The linter asks for it.
 pub fn fault(expression: &Expression) -> Option<ExpressionError> {

@@ -5,10 +5,9 @@
 use std::collections::BTreeSet;
 
 use super::effort::Effort;
-use super::expression::{Check, Element, Operator};
+use super::expression::{Check, Element, Operator, Outcome};
 use super::expression_error::ExpressionError;
 use super::module_name;
-use super::term::Outcome;
 use crate::limits;
 use crate::spec::Expression;
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::effort::Effort;
-use super::expression::{Check, Element, Operator};
+use super::expression::{Check, Element, Operator, Outcome};
 use super::expression_error::ExpressionError;
 use super::facts::{Fact, Facts, RULE_MATCHED};
 use super::matched::Collector;
@@ -19,9 +19,6 @@ use super::report::{ExpressionReport, ExpressionVerdict, HostValue, Matcher, Tru
 use crate::host::{Attributes, Discovery, Feature};
 use crate::limits;
 use crate::spec::{Expression, Position, Term};
-
-/// What an expression says about one element.
-pub(super) type Outcome = Result<bool, ExpressionError>;
 
 /// Everything a term is evaluated with.
 pub(super) struct Bench<'s, 'f> {

@@ -4,7 +4,7 @@
 
 use std::cmp::Ordering;
 
-use super::functions::Arguments;
+use super::arguments::Arguments;
 use super::heap::{Builder, Heap};
 use super::printf;
 use super::unicode;

@@ -3,8 +3,9 @@
 //! Called by `mod.rs`. The rule is Go 1.26, `text/template/exec.go`, with the option `missingkey=error`. Depth of
 //! templates and of open actions, steps, values and output are bounded by `limits.rs`.
 
+use super::arguments::Arguments;
 use super::ast::{Branches, Command, Name, Node, Operand, Pipeline, Templates};
-use super::functions::{Arguments, Body, Function, Parameter};
+use super::functions::{Body, Function, Parameter};
 use super::heap::{ENTRY_BYTES, Heap};
 use super::literal::Number;
 use super::printf::text_of;

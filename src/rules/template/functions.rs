@@ -4,15 +4,15 @@
 //! `text/template` and of sprig 3.3.0, because Go checks arguments against them.
 
 use std::collections::HashMap;
-use std::rc::Rc;
 use std::sync::LazyLock;
 
+use super::arguments::Arguments;
 use super::builtins;
 use super::heap::Heap;
 use super::sprig::{
     case, convert, defaults, dicts, encoding, lists, math, reflection, regex, semver, strings,
 };
-use super::value::{Fault, Map, Value, failed};
+use super::value::{Fault, Value, failed};
 
 /// What a function is for; the families of sprig's documentation, and the language's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,60 +128,6 @@ impl Function {
     }
 }
 
-/// The arguments of a call. The caller has checked their types; asking for another type gives its zero value.
-#[derive(Clone, Copy)]
-pub struct Arguments<'a>(pub &'a [Value]);
-
-impl<'a> Arguments<'a> {
-    /// Any argument.
-    pub fn value(self, index: usize) -> &'a Value {
-        const NIL: &Value = &Value::Nil;
-        self.0.get(index).unwrap_or(NIL)
-    }
-
-    /// A string.
-    pub fn text(self, index: usize) -> &'a [u8] {
-        match self.value(index) {
-            Value::Text(text) => text,
-            _ => b"",
-        }
-    }
-
-    /// An `int`.
-    pub fn int(self, index: usize) -> i64 {
-        match self.value(index) {
-            Value::Int(value) => *value,
-            _ => 0,
-        }
-    }
-
-    /// A `float64`.
-    pub fn float(self, index: usize) -> f64 {
-        match self.value(index) {
-            Value::Float(value) => *value,
-            _ => 0.0,
-        }
-    }
-
-    /// A `bool`.
-    pub fn bool(self, index: usize) -> bool {
-        matches!(self.value(index), Value::Bool(true))
-    }
-
-    /// A dictionary.
-    pub fn dict(self, index: usize) -> Result<&'a Map, Fault> {
-        match self.value(index) {
-            Value::Map(map) => Ok(map),
-            _ => failed("not a dictionary"),
-        }
-    }
-
-    /// All arguments from one on.
-    pub fn from(self, index: usize) -> &'a [Value] {
-        self.0.get(index..).unwrap_or(&[])
-    }
-}
-
 /// Every function a template may name, with its family; for documentation and lint.
 pub fn function_list() -> impl Iterator<Item = (&'static str, Family)> {
     FUNCTIONS.iter().map(|function| (function.name, function.family))
@@ -201,14 +147,6 @@ impl Fault {
             Fault::Failed(reason) => Fault::Failed(format!("{name}: {reason}")),
             other => other,
         }
-    }
-}
-
-/// Shares the bytes of a text argument.
-pub fn shared(value: &Value) -> Rc<[u8]> {
-    match value {
-        Value::Text(text) => text.clone(),
-        _ => Rc::from(&b""[..]),
     }
 }
 

@@ -9,11 +9,12 @@
 //! |---|---|
 //! | `lexer.rs`, `literal.rs`, `parser.rs`, `ast.rs` | text to tree |
 //! | `execute.rs` | walks the tree |
-//! | `value.rs`, `heap.rs` | values, their Go types, and what counts their cost |
-//! | `functions.rs` | the table of all functions |
+//! | `value.rs`, `semantic_version.rs`, `heap.rs` | values, their Go types, and what counts their cost |
+//! | `functions.rs`, `arguments.rs` | the table of all functions, and what they are called with |
 //! | `builtins.rs`, `sprig/` | the functions |
 //! | `printf.rs`, `float.rs`, `quote.rs`, `unicode.rs` | Go's `fmt`, `strconv` and `unicode` |
 
+mod arguments;
 mod ast;
 mod builtins;
 mod execute;
@@ -25,6 +26,7 @@ mod literal;
 mod parser;
 mod printf;
 mod quote;
+mod semantic_version;
 mod sprig;
 mod unicode;
 mod value;

@@ -7,7 +7,7 @@ use std::cell::{Ref, RefCell, RefMut};
 use std::fmt;
 use std::rc::Rc;
 
-use super::sprig::semver::Version;
+use super::semantic_version::SemanticVersion;
 
 /// Why a function or an action stopped.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ pub enum Value {
     /// A map.
     Map(Map),
     /// `*semver.Version`
-    Version(Rc<Version>),
+    Version(Rc<SemanticVersion>),
 }
 
 /// A slice; its elements never change.

@@ -2,7 +2,7 @@
 //!
 //! Rule: Go `strings.ToUpper`, `ToLower`, `Title`; goutils `wordutils.go`; xstrings 1.5.0 `convert.go`.
 
-use crate::rules::template::functions::Arguments;
+use crate::rules::template::arguments::Arguments;
 use crate::rules::template::heap::{Builder, Heap};
 use crate::rules::template::unicode::{
     REPLACEMENT, characters, decode, is_alphanumeric, is_letter, is_lower, is_number,

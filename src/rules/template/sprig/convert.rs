@@ -2,7 +2,7 @@
 //!
 //! Rule: cast 1.7.1 (`ToInt64E`, `ToFloat64E`; an error is zero) and sprig `numeric.go`.
 
-use crate::rules::template::functions::Arguments;
+use crate::rules::template::arguments::Arguments;
 use crate::rules::template::heap::Heap;
 use crate::rules::template::literal::{parse_float, parse_int};
 use crate::rules::template::printf::text_of;

@@ -3,7 +3,7 @@
 //! Rule: sprig `defaults.go`; the JSON itself is in `json.rs`.
 
 use super::json;
-use crate::rules::template::functions::Arguments;
+use crate::rules::template::arguments::Arguments;
 use crate::rules::template::heap::Heap;
 use crate::rules::template::value::{Fault, Value, failed};
 

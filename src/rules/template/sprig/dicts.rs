@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use crate::limits;
-use crate::rules::template::functions::{Arguments, shared};
+use crate::rules::template::arguments::{Arguments, shared};
 use crate::rules::template::heap::{ENTRY_BYTES, Heap};
 use crate::rules::template::printf::text_of;
 use crate::rules::template::value::{Entries, Fault, Map, Value, failed};

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::convert::integer;
 use super::reflection::deeply_equal;
 use super::strings::{charge_search, position};
-use crate::rules::template::functions::Arguments;
+use crate::rules::template::arguments::Arguments;
 use crate::rules::template::heap::Heap;
 use crate::rules::template::printf::text_of;
 use crate::rules::template::unicode;

@@ -4,7 +4,7 @@
 
 use super::convert::{float, integer};
 use super::decimal::Decimal;
-use crate::rules::template::functions::Arguments;
+use crate::rules::template::arguments::Arguments;
 use crate::rules::template::heap::Heap;
 use crate::rules::template::value::{Fault, Value, failed};
 

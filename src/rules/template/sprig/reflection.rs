@@ -3,7 +3,7 @@
 //! Rule: sprig `reflect.go` and Go `reflect.DeepEqual`.
 
 use crate::limits;
-use crate::rules::template::functions::Arguments;
+use crate::rules::template::arguments::Arguments;
 use crate::rules::template::heap::Heap;
 use crate::rules::template::value::{Fault, Value};
 

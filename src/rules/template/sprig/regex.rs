@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use crate::limits;
 use crate::rules::pattern::{PatternError, Search};
-use crate::rules::template::functions::Arguments;
+use crate::rules::template::arguments::Arguments;
 use crate::rules::template::heap::{Builder, Heap};
 use crate::rules::template::unicode::{decode, is_alphanumeric};
 use crate::rules::template::value::{Fault, Value, failed};

@@ -4,12 +4,12 @@
 //! with arguments (`.Compare`) and those that change a version are not supported.
 
 use std::cmp::Ordering;
-use std::fmt;
 use std::rc::Rc;
 
 use super::regex::{Found, compiled, find_all, find_from};
-use crate::rules::template::functions::Arguments;
+use crate::rules::template::arguments::Arguments;
 use crate::rules::template::heap::Heap;
+use crate::rules::template::semantic_version::SemanticVersion;
 use crate::rules::template::value::{Fault, Value, failed};
 
 const VERSION: &str = r"^v?([0-9]+)(\.[0-9]+)?(\.[0-9]+)?(-([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?(\+([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?$";
@@ -20,32 +20,8 @@ const VERSION_BYTES: usize = 256;
 const CONSTRAINT_BYTES: usize = 512;
 const CONSTRAINT_GROUPS: usize = 32;
 
-/// A version; its parts as written, numbers apart.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Version {
-    major: u64,
-    minor: u64,
-    patch: u64,
-    prerelease: String,
-    metadata: String,
-    original: String,
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)?;
-        if !self.prerelease.is_empty() {
-            write!(f, "-{}", self.prerelease)?;
-        }
-        if !self.metadata.is_empty() {
-            write!(f, "+{}", self.metadata)?;
-        }
-        Ok(())
-    }
-}
-
-impl Version {
-    fn parse(heap: &Heap, text: &str) -> Result<Version, Fault> {
+impl SemanticVersion {
+    fn parse(heap: &Heap, text: &str) -> Result<SemanticVersion, Fault> {
         if text.len() > VERSION_BYTES {
             return failed("the version is too long");
         }
@@ -68,18 +44,7 @@ impl Version {
             return failed("a number of the prerelease starts with 0");
         }
         let metadata = found.text(text, 8).to_owned();
-        Ok(Version { major, minor, patch, prerelease, metadata, original: text.to_owned() })
-    }
-
-    fn compare(&self, other: &Version) -> Ordering {
-        let numbers =
-            (self.major, self.minor, self.patch).cmp(&(other.major, other.minor, other.patch));
-        numbers.then_with(|| match (self.prerelease.is_empty(), other.prerelease.is_empty()) {
-            (true, true) => Ordering::Equal,
-            (true, false) => Ordering::Greater,
-            (false, true) => Ordering::Less,
-            (false, false) => compare_prereleases(&self.prerelease, &other.prerelease),
-        })
+        Ok(SemanticVersion { major, minor, patch, prerelease, metadata, original: text.to_owned() })
     }
 
     /// What `.name` gives in a template.
@@ -97,36 +62,10 @@ impl Version {
     }
 }
 
-fn compare_prereleases(left: &str, right: &str) -> Ordering {
-    let (mut left, mut right) = (left.split('.'), right.split('.'));
-    loop {
-        let order = match (left.next(), right.next()) {
-            (None, None) => return Ordering::Equal,
-            (None, Some(_)) => Ordering::Less,
-            (Some(_), None) => Ordering::Greater,
-            (Some(left), Some(right)) => compare_parts(left, right),
-        };
-        if order != Ordering::Equal {
-            return order;
-        }
-    }
-}
-
-/// Numbers by value, before words.
-fn compare_parts(left: &str, right: &str) -> Ordering {
-    match (left.parse::<u64>(), right.parse::<u64>()) {
-        _ if left == right => Ordering::Equal,
-        (Ok(left), Ok(right)) => left.cmp(&right),
-        (Ok(_), Err(_)) => Ordering::Less,
-        (Err(_), Ok(_)) => Ordering::Greater,
-        (Err(_), Err(_)) => left.cmp(right),
-    }
-}
-
 /// One comparison of a constraint.
 struct Comparison {
     operator: String,
-    version: Version,
+    version: SemanticVersion,
     /// A part is missing or `x`.
     open: bool,
     minor_open: bool,
@@ -152,11 +91,11 @@ impl Comparison {
             () => part(2).to_owned(),
         };
         let open = major_open || minor_open || patch_open;
-        let version = Version::parse(heap, &written)?;
+        let version = SemanticVersion::parse(heap, &written)?;
         Ok(Comparison { operator: part(1).to_owned(), version, open, minor_open, patch_open })
     }
 
-    fn accepts(&self, version: &Version) -> bool {
+    fn accepts(&self, version: &SemanticVersion) -> bool {
         let order = version.compare(&self.version);
         match self.operator.as_str() {
             "!=" => self.differs(version, order),
@@ -171,7 +110,7 @@ impl Comparison {
         }
     }
 
-    fn differs(&self, version: &Version, order: Ordering) -> bool {
+    fn differs(&self, version: &SemanticVersion, order: Ordering) -> bool {
         if !self.open {
             return order != Ordering::Equal;
         }
@@ -190,7 +129,7 @@ impl Comparison {
         self.version.patch != version.patch || order != Ordering::Equal
     }
 
-    fn is_less_than(&self, version: &Version, order: Ordering) -> bool {
+    fn is_less_than(&self, version: &SemanticVersion, order: Ordering) -> bool {
         if !self.open || version.major != self.version.major {
             return order == Ordering::Greater;
         }
@@ -201,7 +140,7 @@ impl Comparison {
         }
     }
 
-    fn is_at_least(&self, version: &Version, order: Ordering) -> bool {
+    fn is_at_least(&self, version: &SemanticVersion, order: Ordering) -> bool {
         if !self.open {
             return order != Ordering::Greater;
         }
@@ -209,7 +148,7 @@ impl Comparison {
         version.major < self.version.major || version.major == self.version.major && !minor_exceeds
     }
 
-    fn tilde(&self, version: &Version, order: Ordering) -> bool {
+    fn tilde(&self, version: &SemanticVersion, order: Ordering) -> bool {
         let wanted = &self.version;
         let any = wanted.major == 0 && wanted.minor == 0 && wanted.patch == 0;
         if order == Ordering::Less {
@@ -221,7 +160,7 @@ impl Comparison {
         version.major == wanted.major && (self.minor_open || version.minor == wanted.minor)
     }
 
-    fn caret(&self, version: &Version, order: Ordering) -> bool {
+    fn caret(&self, version: &SemanticVersion, order: Ordering) -> bool {
         let wanted = &self.version;
         if order == Ordering::Less || version.major != wanted.major {
             return false;
@@ -270,7 +209,7 @@ fn text_of<'a>(arguments: Arguments<'a>, index: usize) -> Result<&'a str, Fault>
 /// `semver text`
 pub fn semver(heap: &Heap, arguments: Arguments<'_>) -> Result<Value, Fault> {
     heap.charge(2 * VERSION_BYTES)?;
-    Ok(Value::Version(Rc::new(Version::parse(heap, text_of(arguments, 0)?)?)))
+    Ok(Value::Version(Rc::new(SemanticVersion::parse(heap, text_of(arguments, 0)?)?)))
 }
 
 /// `semverCompare constraint version`
@@ -286,7 +225,7 @@ pub fn compare(heap: &Heap, arguments: Arguments<'_>) -> Result<Value, Fault> {
     }
     let groups = groups.into_iter().map(|text| group(heap, text));
     let groups = groups.collect::<Result<Vec<Vec<Comparison>>, Fault>>()?;
-    let version = Version::parse(heap, text_of(arguments, 1)?)?;
+    let version = SemanticVersion::parse(heap, text_of(arguments, 1)?)?;
     let accepted = groups.iter().any(|group| {
         let asks_prereleases = group.iter().any(|each| !each.version.prerelease.is_empty());
         (version.prerelease.is_empty() || asks_prereleases)

@@ -2,7 +2,7 @@
 //!
 //! Rule: sprig `strings.go`, goutils `wordutils.go` and `stringutils.go`. Lengths and cuts count bytes, as there.
 
-use crate::rules::template::functions::Arguments;
+use crate::rules::template::arguments::Arguments;
 use crate::rules::template::heap::Heap;
 use crate::rules::template::printf::text_of;
 use crate::rules::template::quote::quote as quote_text;
