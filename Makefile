@@ -1,5 +1,5 @@
 # The few entry points; CONTRIBUTING.md says what each is for.
-.PHONY: build test check lint bench fuzz man install
+.PHONY: build test check lint bench fuzz man packages install
 MUSL := $(shell uname -m)-unknown-linux-musl
 MUSL_VAR := $(subst -,_,$(MUSL))
 build:
@@ -18,7 +18,12 @@ bench:
 fuzz:
 	PROPTEST_CASES=20000 cargo test --locked --lib
 	IMGCOMPAT_FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600) cargo test --locked --test fuzz -- --nocapture
+# Dated as the last commit, so that packages of one commit have the same bytes.
 man:
-	cargo run --locked --example man -- target/man
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} cargo run --locked --example man -- target/man
+# .deb, .rpm and tarball of the static programs, in target/packages.
+packages: man
+	CC_$(MUSL_VAR)=$${CC:-gcc} cargo build --locked --release --target $(MUSL)
+	./packaging/build.sh
 install:
 	./install.sh

@@ -31,3 +31,12 @@ built_directory() { cat target/lanes/built-directory 2>/dev/null || :; }
 need_built() {
   [ -x "$(built_directory)/imgcompat-hook" ] || tests/lanes/build.sh || { echo "the release build failed"; exit 1; }
 }
+
+# install_missing PROGRAM:PACKAGE...: what one lane alone wants, by Debian's names. Without root or apt the lane goes on with what is there.
+install_missing() {
+  local pair missing=()
+  for pair in "$@"; do command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}"); done
+  [ "${#missing[@]}" != 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 0
+  echo "installing from the distribution: ${missing[*]}"
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null 2>&1 || echo "apt-get failed; going on with what is there"
+}

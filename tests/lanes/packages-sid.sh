@@ -1,0 +1,3 @@
+#!/usr/bin/env bash
+# The .deb on Debian sid.
+exec tests/lanes/packages-root.sh sid
