@@ -43,7 +43,7 @@ if command -v mandoc >/dev/null; then
 fi
 if command -v groff >/dev/null; then
   for page in "$manuals"/*.1 docs/man/*.[1-8]; do
-    groff -man -Tutf8 -ww "$page" 2>"$manuals/warnings" >/dev/null
+    groff -K utf8 -man -Tutf8 -ww "$page" 2>"$manuals/warnings" >/dev/null
     # A long option or path that does not fit into a line of the terminal is no fault of the page.
     if grep -v "can't break line\|cannot \(break\|adjust\) line" "$manuals/warnings"; then complain "groff warns of $page"; fi
   done
@@ -56,7 +56,7 @@ if command -v systemd-analyze >/dev/null; then
   cp packaging/systemd/*.service packaging/systemd/*.timer "$units/"
   # The program is not installed here, and verify looks for it.
   sed -i "s|/usr/bin/imgcompat|$PWD/$(realpath --relative-to=. "$built")/imgcompat|" "$units"/*.service
-  systemd-analyze verify "$units"/*.timer "$units"/*.service || complain "systemd-analyze verify"
+  systemd-analyze verify --man=no "$units"/*.timer "$units"/*.service || complain "systemd-analyze verify"
   for unit in "$units"/*.service; do
     systemd-analyze security --offline=yes --threshold=15 "$unit" >"$units/security" || { cat "$units/security"; complain "$(basename "$unit") is exposed too much"; }
     said+=("$(basename "$unit") exposure $(sed -n 's/.*Overall exposure level.*: \([0-9.]*\).*/\1/p' "$units/security")")
