@@ -147,3 +147,127 @@ fn where_there_is_nothing_the_exit_code_is_3_and_a_bad_pattern_is_usage() {
     assert_eq!(report(node.path(), &["--image", "a b"]).status.code(), Some(2));
     assert_eq!(report(node.path(), &["--since", "yesterday"]).status.code(), Some(2));
 }
+
+/// Every start tag, end tag and text of a page that is well-formed XML, checked to be balanced.
+fn tags(page: &str) -> Vec<String> {
+    let (mut open, mut all) = (Vec::new(), Vec::new());
+    let body = page.strip_prefix("<!DOCTYPE html>").unwrap();
+    for piece in body.split('<').skip(1) {
+        let (tag, text) = piece.split_once('>').unwrap_or_else(|| panic!("no end: <{piece}"));
+        assert!(!text.contains('>'), "a stray > after <{tag}>: {text}");
+        let name = tag.trim_end_matches('/').split([' ', '\n']).next().unwrap();
+        match tag.strip_prefix('/') {
+            Some(end) => assert_eq!(open.pop(), Some(end.to_owned()), "</{end}>"),
+            None if tag.ends_with('/') => {}
+            None => open.push(name.to_owned()),
+        }
+        all.push(tag.to_owned());
+    }
+    assert!(open.is_empty(), "not closed: {open:?}");
+    all
+}
+
+fn page(root: &Path) -> String {
+    let output = report(root, &["--output", "html"]);
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_page_is_well_formed_and_loads_nothing() {
+    let node = node();
+    let page = page(node.path());
+    let tags = tags(&page);
+    for element in ["script", "link", "img", "iframe", "object", "embed", "base", "form", "a"] {
+        let found = tags.iter().any(|tag| tag.split(' ').next() == Some(element));
+        assert!(!found, "<{element}>");
+    }
+    for tag in &tags {
+        for attribute in [" src=", " href=", " on", "url("] {
+            assert!(!tag.contains(attribute), "<{tag}>");
+        }
+    }
+    for way_out in ["url(", "@import", "http://", "https://"] {
+        assert!(!page.contains(way_out), "{way_out}");
+    }
+    let policy = r#"<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline';"#;
+    assert!(page.contains(policy), "{page}");
+}
+
+#[test]
+fn the_page_answers_and_shows_what_the_text_does() {
+    let node = node();
+    let page = page(node.path());
+    for expected in [
+        "Not safe to enforce: 100 starts would have been refused (images: 1).",
+        "<b>r.example/ml:2</b><small>needs cpu.cpuid AVX512F (Exists)",
+        "cpu.cpuid AVX512F (Exists) [rule cpu]",
+        "registry-unavailable",
+        "imgcompat validate-node --image r.example/ml:2\n".trim_end(),
+        "match = &quot;r.example/ml:2&quot;",
+        "Half of them at most 1 ms",
+    ] {
+        assert!(page.contains(expected), "{expected}\n{page}");
+    }
+    assert_eq!(page.matches("<svg ").count(), 2);
+    assert!(!page.contains('\u{1b}'));
+}
+
+#[test]
+fn markup_in_an_images_name_or_a_reason_stays_text() {
+    let node = node();
+    let image = "r.example/<script>alert(1)</script>\"><img src=x onerror='x'>&amp;:1";
+    let mut record = decision(50);
+    fail(&mut record, image);
+    record["engine"] = "<b>".into();
+    record["overridden"] = "</table><script>".into();
+    let log = node.path().join("var/log/imgcompat/decisions.jsonl");
+    fs::write(log, format!("{record}\n")).unwrap();
+    fs::create_dir_all(node.path().join("etc")).unwrap();
+    fs::write(node.path().join("etc/hostname"), "<i>\u{202e}node</i>\n").unwrap();
+    let page = page(node.path());
+    let tags = tags(&page);
+    assert!(!tags.iter().any(|tag| tag.starts_with("script") || tag.starts_with("img")), "{page}");
+    assert!(
+        page.contains("r.example/&lt;script&gt;alert(1)&lt;/script&gt;&quot;&gt;&lt;img src=x")
+    );
+    assert!(page.contains("imgcompat on &lt;i&gt;\u{fffd}node&lt;/i&gt;"), "{page}");
+    let commands: String =
+        page.split("<pre>").skip(1).map(|at| &at[..at.find("</pre>").unwrap()]).collect();
+    assert!(!commands.contains("script"), "nothing of it is to be pasted into a shell: {commands}");
+}
+
+#[test]
+fn a_hundred_thousand_decisions_make_a_page_of_bounded_size() {
+    let node = tempfile::tempdir().unwrap();
+    let log = node.path().join("var/log/imgcompat");
+    fs::create_dir_all(&log).unwrap();
+    let mut record = decision(50);
+    fail(&mut record, &format!("r.example/{}NUMBER:1", "long/".repeat(40)));
+    record["judgements"][0]["sets"][0]["rules"][0]["name"] = "NUMBER".into();
+    let whole = record.to_string();
+    let brief = decision(0).to_string().replace("r.example/", "r.example/NUMBER/");
+    let line = |number: usize| if number < 3_000 { &whole } else { &brief };
+    let lines: Vec<String> =
+        (0..100_000).map(|number| line(number).replace("NUMBER", &number.to_string())).collect();
+    let lines = lines.join("\n") + "\n";
+    fs::write(log.join("decisions.jsonl"), lines).unwrap();
+    let page = page(node.path());
+    tags(&page);
+    assert!(page.len() < 200_000, "{}", page.len());
+    assert!(page.contains("And 951 more: "), "{page}");
+}
+
+#[test]
+fn a_report_goes_into_a_file_as_a_whole() {
+    let node = node();
+    let file = node.path().join("report.html");
+    for _ in 0..2 {
+        let output = report(node.path(), &["--output", "html", "--out", file.to_str().unwrap()]);
+        assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
+    }
+    assert!(fs::read_to_string(&file).unwrap().ends_with("</html>\n"));
+    let output = report(node.path(), &["--out", "/nowhere/report"]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere/report cannot be written"));
+}
