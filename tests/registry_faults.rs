@@ -142,7 +142,12 @@ fn gitlabs_tag_that_is_the_subject_itself_is_no_list() {
     });
     let repository = Repository { registry: server.authority.clone(), path: "a".to_owned() };
     let access = Access::for_repository(&repository, &options()).unwrap();
-    let request = FetchRequest { repository, subjects: vec![subject], deadline_ms: 5_000 };
+    let request = FetchRequest {
+        repository,
+        subjects: vec![subject],
+        deadline_ms: 5_000,
+        credentials: Default::default(),
+    };
     assert_eq!(fetch(&request, &access), FetchOutcome::None);
 }
 
@@ -444,11 +449,12 @@ fn nothing_is_sent_before_the_worker_is_confined() {
     let server = of(Content::good());
     let repository = Repository { registry: server.authority.clone(), path: "a".to_owned() };
     let subjects = vec![Digest::of(b"image")];
-    let request = FetchRequest { repository, subjects, deadline_ms: 5_000 };
+    let request =
+        FetchRequest { repository, subjects, deadline_ms: 5_000, credentials: Default::default() };
     let input = serde_json::to_vec(&request).unwrap();
     let run = |confine: &dyn Fn() -> std::io::Result<()>| {
         let mut output = Vec::new();
-        let done = run_with(&options(), input.as_slice(), &mut output, confine);
+        let done = run_with(options(), input.as_slice(), &mut output, confine);
         (done, output)
     };
     let (done, output) = run(&|| Err(std::io::Error::other("no confinement")));
@@ -465,7 +471,7 @@ fn nothing_is_sent_before_the_worker_is_confined() {
 #[test]
 fn a_request_that_is_none_and_a_repository_that_is_none_are_refused() {
     let mut output = Vec::new();
-    assert!(run_with(&options(), &b"{}"[..], &mut output, || Ok(())).is_err());
+    assert!(run_with(options(), &b"{}"[..], &mut output, || Ok(())).is_err());
     for (registry, path) in
         [("../../etc", "a"), ("r.example", "../a"), ("r.example", "A"), ("", "a")]
     {

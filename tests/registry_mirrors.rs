@@ -75,8 +75,12 @@ fn ask(registry: &str, files: &[(&str, String)]) -> FetchOutcome {
     match Access::for_repository(&repository, &options) {
         Err(unavailable) => FetchOutcome::Unavailable(unavailable),
         Ok(access) => {
-            let request =
-                FetchRequest { repository, subjects: vec![subject()], deadline_ms: 3_000 };
+            let request = FetchRequest {
+                repository,
+                subjects: vec![subject()],
+                deadline_ms: 3_000,
+                credentials: Default::default(),
+            };
             fetch(&request, &access)
         }
     }

@@ -63,6 +63,7 @@ fn ask(access: &Access, subjects: &[&str]) -> FetchOutcome {
         repository: access.repository.clone(),
         subjects: subjects.iter().map(|s| s.parse().unwrap()).collect(),
         deadline_ms: 10_000,
+        credentials: Default::default(),
     };
     fetch(&request, access)
 }
@@ -286,6 +287,7 @@ fn the_worker_answers_through_pipes_after_giving_up_its_rights() {
         repository: access.repository.clone(),
         subjects: vec![image.parse().unwrap()],
         deadline_ms: 10_000,
+        credentials: Default::default(),
     };
     let mut worker = std::process::Command::new(env!("CARGO_BIN_EXE_imgcompat"))
         .args(["worker", "fetch"])

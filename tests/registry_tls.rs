@@ -79,6 +79,7 @@ fn round_trip(registry: &Registry, options: &Options) -> Result<(), Unavailable>
         repository: access.repository.clone(),
         subjects: vec![subject.digest],
         deadline_ms: 10_000,
+        credentials: Default::default(),
     };
     match fetch(&request, &access) {
         FetchOutcome::Found(found) => {

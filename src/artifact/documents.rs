@@ -11,7 +11,7 @@ use crate::deadline::Deadline;
 use crate::image::ImageIdentity;
 use crate::oci::{Digest, Document, Repository};
 use crate::worker::process::{Worker, WorkerError};
-use crate::worker::protocol::{DocumentsAnswer, DocumentsRequest};
+use crate::worker::protocol::{CredentialSources, DocumentsAnswer, DocumentsRequest};
 use crate::{files, limits};
 
 /// Directory within the cache.
@@ -45,6 +45,7 @@ pub fn subjects(
     cache: &Path,
     repository: &Repository,
     identity: &ImageIdentity,
+    credentials: &CredentialSources,
     fetcher: &dyn DocumentFetcher,
     deadline: &Deadline,
 ) -> Result<Vec<Digest>, Box<Lookup>> {
@@ -56,6 +57,7 @@ pub fn subjects(
         digests: identity.pulled_by.iter().take(MOST_DIGESTS).cloned().collect(),
         image_id: identity.image_id.clone(),
         deadline_ms: u64::try_from(deadline.remaining().as_millis()).unwrap_or(u64::MAX),
+        credentials: credentials.clone(),
     };
     let known = load(cache, &request).unwrap_or_default();
     let mut manifests = confirmed(&known, &request);
@@ -169,7 +171,8 @@ mod tests {
     fn find(cache: &Path, identity: &ImageIdentity, registry: &Registry) -> Vec<Digest> {
         let repository = Repository { registry: "r.example".to_owned(), path: "a".to_owned() };
         let deadline = Deadline::after(Duration::from_secs(5));
-        subjects(cache, &repository, identity, registry, &deadline).unwrap()
+        subjects(cache, &repository, identity, &CredentialSources::default(), registry, &deadline)
+            .unwrap()
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::oci::{Digest, Repository};
 use crate::spec::Specification;
 use crate::worker::process::WorkerError;
 use crate::worker::protocol::{
-    FetchOutcome, FetchRequest, FoundArtifact, Unavailable, UnavailableKind,
+    CredentialSources, FetchOutcome, FetchRequest, FoundArtifact, Unavailable, UnavailableKind,
 };
 
 /// Seconds in which a registry that gave no answer is not asked again.
@@ -75,6 +75,8 @@ pub struct Lookups<'a> {
     pub cache_root: &'a Path,
     /// Lifetimes.
     pub times: &'a CacheTimes,
+    /// Where credentials are besides the usual places.
+    pub credentials: &'a CredentialSources,
     /// Who asks registries.
     pub fetcher: &'a dyn Fetcher,
     /// The time for the whole start.
@@ -193,6 +195,7 @@ impl Lookups<'_> {
             repository: key.repository.clone(),
             subjects: key.subjects.clone(),
             deadline_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
+            credentials: self.credentials.clone(),
         };
         self.fetcher.fetch(&request, self.deadline)
     }

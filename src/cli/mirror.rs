@@ -17,7 +17,7 @@ use crate::registry::failure::printable;
 use crate::registry::mirror::{Collected, MirrorError, Target, collect};
 
 use super::attach_spec::Output;
-use super::registry_args::RegistryArgs;
+use super::registry_args::{self, RegistryArgs};
 use super::{Failure, Outcome, image_subjects};
 
 /// Copies the specifications attached to images into an OCI image layout
@@ -110,8 +110,10 @@ pub fn run(args: &Args) -> Outcome {
 
 fn mirror(reference: &Reference, options: &Options, target: &Target) -> Mirrored {
     let deadline = Deadline::after(limits::TOOL_DEADLINE);
-    let collected = Access::for_repository(&reference.repository, options)
-        .and_then(|access| collect(reference, &access, deadline));
+    let collected = Access::for_repository(&reference.repository, options).and_then(|access| {
+        registry_args::warn(&access);
+        collect(reference, &access, deadline)
+    });
     let collected = match collected {
         Ok(collected) if collected.is_empty() => return Mirrored::None,
         Ok(collected) => collected,

@@ -6,10 +6,12 @@
 use std::io::Read;
 use std::path::PathBuf;
 
+use crate::audit::sanitize;
+use crate::limits;
 use crate::oci::Repository;
 use crate::registry::access::{self, Access, Options};
 use crate::registry::node_files::NodeFiles;
-use crate::registry::secret::{Credentials, Secret};
+use crate::registry::secret::{self, Credentials, Secret};
 
 use super::Failure;
 
@@ -61,16 +63,21 @@ impl RegistryArgs {
 
     fn access_as(&self, repository: &Repository, primary_only: bool) -> Result<Access, Failure> {
         let options = Options { primary_only, ..self.options()? };
-        Access::for_repository(repository, &options).map_err(|e| Failure::undecided(e.detail))
+        let access = Access::for_repository(repository, &options)
+            .map_err(|e| Failure::undecided(e.detail))?;
+        warn(&access);
+        Ok(access)
     }
 
     /// What the flags say, for reading from several repositories. Reads the secret, so call it once.
     pub fn options(&self) -> Result<Options, Failure> {
+        secret::keep_out_of_core_dumps();
         Ok(Options {
             files: NodeFiles::of_user(),
             authfile: self.authfile.clone(),
             cert_dir: self.cert_dir.clone(),
             tls_verify: self.tls_verify,
+            credential_sources: Default::default(),
             plain_http: self.plain_http,
             credentials: self.credentials()?,
             proxy: proxy_of_environment()?,
@@ -95,6 +102,13 @@ impl RegistryArgs {
             Some(username) => Credentials::Basic { username: username.clone(), password: secret },
             None => Credentials::Bearer(secret),
         }))
+    }
+}
+
+/// Says on standard error what somebody should know about the node's configuration.
+pub fn warn(access: &Access) {
+    for warning in &access.warnings {
+        eprintln!("imgcompat: warning: {}", sanitize::bounded_line(warning, limits::REFUSAL_BYTES));
     }
 }
 

@@ -134,8 +134,17 @@ impl Judge<'_> {
         {
             return found;
         }
-        let lookups = Lookups { cache_root, times: &self.policy.cache, fetcher: worker, deadline };
-        match documents::subjects(cache_root, repository, self.identity, worker, deadline) {
+        let credentials = &self.policy.credentials;
+        let times = &self.policy.cache;
+        let lookups = Lookups { cache_root, times, credentials, fetcher: worker, deadline };
+        match documents::subjects(
+            cache_root,
+            repository,
+            self.identity,
+            credentials,
+            worker,
+            deadline,
+        ) {
             Ok(subjects) => lookups.find(repository, &subjects, notes),
             Err(no_answer) => *no_answer,
         }

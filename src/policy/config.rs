@@ -21,6 +21,7 @@ use crate::image::ImagePattern;
 use crate::image::NotJudged;
 use crate::oci::Digest;
 use crate::paths::Paths;
+use crate::worker::protocol::CredentialSources;
 use crate::{files, limits};
 
 /// What the hook does with a "deny".
@@ -73,6 +74,8 @@ struct ConfigFile {
     artifacts: ArtifactsSection,
     #[serde(default)]
     cache: CacheSection,
+    #[serde(default)]
+    credentials: CredentialSources,
     #[serde(default)]
     runtime: RuntimeSection,
     #[serde(default)]
@@ -280,6 +283,8 @@ pub struct Policy {
     /// How long answers are trusted.
     #[serde(serialize_with = "times_as_text")]
     pub cache: CacheTimes,
+    /// Where credentials are besides the usual places.
+    pub credentials: CredentialSources,
     /// What the wrapper runtime becomes.
     pub runtime: RuntimeSection,
     /// Entries by image, in the order they are looked at.
@@ -302,6 +307,7 @@ impl Default for Policy {
             on: Outcomes::default(),
             artifacts: ArtifactSources::default(),
             cache: CacheTimes::default(),
+            credentials: CredentialSources::default(),
             runtime: RuntimeSection::default(),
             image: Vec::new(),
             overrides: Vec::new(),
@@ -403,9 +409,22 @@ impl Policy {
         self.cache.artifact = file.cache.artifact.unwrap_or(self.cache.artifact);
         self.cache.none = file.cache.none.unwrap_or(self.cache.none);
         self.cache.stale = file.cache.stale.unwrap_or(self.cache.stale);
+        self.add_credentials(file.credentials);
         self.runtime.path = file.runtime.path.or_else(|| self.runtime.path.take());
         self.image.splice(0..0, file.image);
         self.overrides.splice(0..0, file.overrides);
+    }
+
+    /// Key by key; a drop-in takes one away with an empty name.
+    fn add_credentials(&mut self, later: CredentialSources) {
+        let put = |mine: &mut Option<PathBuf>, theirs: Option<PathBuf>| {
+            if let Some(path) = theirs {
+                *mine = Some(path).filter(|path| !path.as_os_str().is_empty());
+            }
+        };
+        put(&mut self.credentials.authfile, later.authfile);
+        put(&mut self.credentials.kubelet_provider_config, later.kubelet_provider_config);
+        put(&mut self.credentials.kubelet_provider_bin_dir, later.kubelet_provider_bin_dir);
     }
 
     /// What applies to an image with these names and digests, now.

@@ -9,13 +9,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::oci::{Reference, Repository};
-use crate::worker::protocol::{Unavailable, UnavailableKind};
+use crate::worker::protocol::{CredentialSources, Unavailable, UnavailableKind};
 
 use super::failure;
 use super::node_files::NodeFiles;
 use super::secret::{Credentials, Secret};
 use super::tls::{SystemRoots, TlsSettings};
-use super::{auth, certificates, hosts_toml, registries_conf, url};
+use super::{auth, certificates, docker_daemon, hosts_toml, registries_conf, url};
 
 /// How to speak to a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,15 +76,19 @@ pub struct Access {
     pub repository: Repository,
     /// The servers.
     pub endpoints: Vec<Endpoint>,
+    /// What somebody should know about this node's configuration.
+    pub warnings: Vec<String>,
 }
 
 /// What the caller wants on top of, or instead of, the node's configuration.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Options {
     /// Where configuration files are.
     pub files: NodeFiles,
     /// The one auth file to read.
     pub authfile: Option<PathBuf>,
+    /// Where credentials are besides the usual places.
+    pub credential_sources: CredentialSources,
     /// A folder with `*.crt`, `*.cert` and `*.key` for this registry.
     pub cert_dir: Option<PathBuf>,
     /// Whether TLS certificates are verified; `None` leaves it to the configuration.
@@ -105,11 +109,36 @@ impl Access {
         must_be_a_name(repository)?;
         let system = Arc::new(SystemRoots::new(certificates::system_bundle(&options.files)));
         let places = places(repository, options)?;
-        let mut endpoints = Vec::new();
+        let mut access =
+            Access { repository: repository.clone(), endpoints: Vec::new(), warnings: Vec::new() };
         for place in places {
-            endpoints.push(endpoint(place, options, &system)?);
+            let credentials = access.credentials(&place, options)?;
+            access.endpoints.push(endpoint(place, credentials, options, &system)?);
         }
-        Ok(Access { repository: repository.clone(), endpoints })
+        Ok(access)
+    }
+
+    /// What to show at one place; secrets that everybody can read are worth a warning.
+    fn credentials(
+        &mut self,
+        place: &Place,
+        options: &Options,
+    ) -> Result<Option<Credentials>, Unavailable> {
+        if let (Some(given), false) = (&options.credentials, place.mirror) {
+            return Ok(Some(given.clone()));
+        }
+        let (authority, path) = (place.authority.as_str(), place.path.as_str());
+        let asked = auth::Asked { authority, path, repository: &self.repository };
+        let Some(known) = auth::for_place(asked, options)? else { return Ok(None) };
+        log::debug!("credentials for {authority} are from {}", known.from);
+        let warning = format!(
+            "{} holds credentials for {authority}, and every user can read it; run `chmod o-r` on it",
+            known.from
+        );
+        if known.exposed && !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+        Ok(Some(known.credentials))
     }
 }
 
@@ -173,15 +202,16 @@ impl Place {
     }
 }
 
-/// registries.conf where it speaks of the repository, else containerd's files, else the registry itself.
+/// registries.conf where it speaks of the repository, else containerd's files, else Docker's, else the registry itself.
 fn places(repository: &Repository, options: &Options) -> Result<Vec<Place>, Unavailable> {
-    let mut places = match registries_conf::places(repository, &options.files)? {
-        Some(places) => places,
-        None => match hosts_toml::places(repository, &options.files)? {
-            Some(places) => places,
-            None => vec![Place::primary(repository)],
-        },
-    };
+    let files = &options.files;
+    let mut places = registries_conf::places(repository, files)?;
+    for next in [hosts_toml::places, docker_daemon::places] {
+        if places.is_none() {
+            places = next(repository, files)?;
+        }
+    }
+    let mut places = places.unwrap_or_else(|| vec![Place::primary(repository)]);
     if options.primary_only {
         places.retain(|place| !place.mirror);
     }
@@ -194,6 +224,7 @@ fn places(repository: &Repository, options: &Options) -> Result<Vec<Place>, Unav
 
 fn endpoint(
     place: Place,
+    credentials: Option<Credentials>,
     options: &Options,
     system: &Arc<SystemRoots>,
 ) -> Result<Endpoint, Unavailable> {
@@ -208,10 +239,6 @@ fn endpoint(
         authorities: found.authorities,
         client: found.client,
         system: system.clone(),
-    };
-    let credentials = match &options.credentials {
-        Some(given) if !place.mirror => Some(given.clone()),
-        _ => auth::for_place(&place.authority, &place.path, options)?,
     };
     let proxy = match &place.proxy {
         Some(text) => Some(proxy(text, &place.authority)?),

@@ -3,23 +3,17 @@
 //! Source: docker/docker-credential-helpers. The name comes from an auth file and becomes a program that runs with
 //! our rights, so as root: only a plain name, only from the system's folders, only a file that nobody but root can
 //! change, and only if the same is true of the auth file that names it. It gets a clean environment, two seconds,
-//! and 64 KiB for its answer; then it is killed with everything it started.
+//! and 64 KiB for its answer (`credential_program.rs`).
 
-use std::io::{Read as _, Write as _};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 use serde::Deserialize;
 
-use crate::deadline::Deadline;
 use crate::files;
-use crate::limits;
 use crate::worker::protocol::{Unavailable, UnavailableKind};
 
+use super::credential_program;
 use super::failure;
 use super::node_files::{NodeFiles, Read};
 use super::secret::{Credentials, Secret};
@@ -79,9 +73,13 @@ pub fn get(
     }))
 }
 
-fn is_plain_name(name: &str) -> bool {
+/// A name that is no path and no option.
+pub(super) fn is_plain_name(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    !name.is_empty() && name.len() <= 100 && name.bytes().all(allowed)
+    !name.is_empty()
+        && name.len() <= 100
+        && name.bytes().all(allowed)
+        && !name.starts_with(['.', '-'])
 }
 
 /// A person's helpers are on the person's PATH; root's are where the system keeps programs.
@@ -110,85 +108,27 @@ fn ask(
     as_root: bool,
 ) -> Result<Option<Secret>, String> {
     let mut command = Command::new(program);
-    command.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    command.process_group(0).current_dir("/");
+    command.arg("get");
     if as_root {
-        command
-            .env_clear()
-            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-        command.envs(files.home.as_ref().map(|home| ("HOME", home)));
+        credential_program::clean_environment(&mut command, files);
     }
-    let deadline = Deadline::after(limits::HELPER_TIME);
-    let mut child = command.spawn().map_err(|error| format!("it cannot be started: {error}"))?;
-    let output = converse(&mut child, server, deadline);
-    let ended = wait(&mut child, deadline);
-    let output = output?;
-    match ended {
-        None => Err(format!("it took longer than {} s", limits::HELPER_TIME.as_secs())),
-        Some(true) => Ok(Some(output)),
-        Some(false) if output.expose().to_ascii_lowercase().contains(NOT_FOUND) => Ok(None),
-        Some(false) => Err("it failed".to_owned()),
+    let ended = credential_program::run(command, server.as_bytes())?;
+    match ended.succeeded {
+        true => Ok(Some(ended.output)),
+        false if ended.output.expose().to_ascii_lowercase().contains(NOT_FOUND) => Ok(None),
+        false => Err("it failed".to_owned()),
     }
-}
-
-fn converse(child: &mut Child, server: &str, deadline: Deadline) -> Result<Secret, String> {
-    if let Some(mut input) = child.stdin.take() {
-        // A helper that ends without reading has its reasons; its output says them.
-        let _ = input.write_all(server.as_bytes());
-    }
-    let mut output = child.stdout.take().ok_or("it has no output")?;
-    let mut bytes = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        let ready = deadline.wait_readable(&output).map_err(|error| error.to_string())?;
-        if !ready {
-            return Err(format!("it took longer than {} s", limits::HELPER_TIME.as_secs()));
-        }
-        let count = output.read(&mut buffer).map_err(|error| error.to_string())?;
-        if count == 0 {
-            break;
-        }
-        bytes.extend(buffer.iter().take(count));
-        if bytes.len() as u64 > limits::HELPER_OUTPUT_BYTES {
-            return Err(format!("it printed more than {} bytes", limits::HELPER_OUTPUT_BYTES));
-        }
-    }
-    String::from_utf8(bytes).map(Secret::new).map_err(|_| "it printed no text".to_owned())
-}
-
-/// Whether it ended well; `None` if it had to be killed. Whatever it started is killed in any case.
-fn wait(child: &mut Child, deadline: Deadline) -> Option<bool> {
-    let mut ended = None;
-    while ended.is_none() && !deadline.has_passed() {
-        match child.try_wait() {
-            Ok(Some(status)) => ended = Some(status.success()),
-            Ok(None) => std::thread::sleep(Duration::from_millis(2)),
-            Err(_) => break,
-        }
-    }
-    if let Ok(group) = i32::try_from(child.id()) {
-        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
-    }
-    if ended.is_none() {
-        let _ = child.wait();
-    }
-    ended
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     fn run(script: &str, mode: u32, trusted: bool) -> Result<Option<Credentials>, Unavailable> {
         let folder = tempfile::tempdir().unwrap();
-        let bin = folder.path().join("usr/bin");
-        std::fs::create_dir_all(&bin).unwrap();
-        let program = bin.join("docker-credential-test");
-        std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(mode)).unwrap();
-        let read = Read { path: "auth.json".into(), bytes: vec![], trusted };
+        let program = folder.path().join("usr/bin/docker-credential-test");
+        credential_program::write_script(&program, script, mode);
+        let read = Read::for_test("auth.json", vec![], trusted);
         get("test", "r.example", &read, &NodeFiles::of_root(folder.path()))
     }
 
@@ -250,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_helpers_name_is_no_path() {
-        let read = Read { path: "auth.json".into(), bytes: vec![], trusted: true };
+        let read = Read::for_test("auth.json", vec![], true);
         for name in ["", "../x", "a/b", "a b", "$(x)", "a\nb"] {
             let text = reason(get(name, "r.example", &read, &NodeFiles::default()));
             assert!(text.contains("its name may have"), "{name:?}: {text}");

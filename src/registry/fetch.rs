@@ -47,6 +47,10 @@ pub fn fetch_until(subjects: &[Digest], access: &Access, deadline: Deadline) -> 
     for subject in subjects {
         match of_subject(subject, &clients) {
             FetchOutcome::None => {}
+            FetchOutcome::Found(mut found) => {
+                found.warnings.extend(access.warnings.iter().cloned());
+                return FetchOutcome::Found(found);
+            }
             decided => return decided,
         }
     }

@@ -3,8 +3,10 @@
 //! | file | what |
 //! |---|---|
 //! | `access.rs` | what the node's configuration says about reaching one repository |
-//! | `registries_conf.rs`, `hosts_toml.rs` | mirrors, rewrites and blocks, in the words of the engines |
-//! | `certificates.rs`, `auth.rs`, `credential_helper.rs` | certificates and credentials on the node |
+//! | `registries_conf.rs`, `hosts_toml.rs`, `docker_daemon.rs` | mirrors, rewrites and blocks, in the words of the engines |
+//! | `certificates.rs` | certificates on the node |
+//! | `auth.rs`, `auth_file.rs`, `crio_conf.rs` | credentials on the node: in which order, and in which files |
+//! | `credential_helper.rs`, `credential_provider.rs`, `credential_program.rs` | Docker's helpers and the kubelet's plugins |
 //! | `node_files.rs` | where all those files are |
 //! | `fetch.rs` | the errand of the worker: find, verify and decode the attached specification |
 //! | `documents.rs` | another: an image's index and manifest, where the node keeps none |
@@ -20,11 +22,16 @@
 
 pub mod access;
 pub mod attach;
-mod auth;
+pub mod auth;
+mod auth_file;
 mod certificates;
 mod challenge;
 pub mod client;
 mod credential_helper;
+mod credential_program;
+mod credential_provider;
+mod crio_conf;
+mod docker_daemon;
 pub mod documents;
 pub mod failure;
 pub mod fetch;

@@ -6,7 +6,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
@@ -107,15 +107,27 @@ pub struct Read {
     pub bytes: Vec<u8>,
     /// True if only root (or whoever runs this) can change it.
     pub trusted: bool,
+    /// True if every user can read it, as far as the folders above let them.
+    pub everyone_can_read: bool,
+}
+
+impl Read {
+    #[cfg(test)]
+    pub(super) fn for_test(path: &str, bytes: Vec<u8>, trusted: bool) -> Self {
+        Read { path: path.into(), bytes, trusted, everyone_can_read: false }
+    }
 }
 
 /// Reads a configuration file; `None` if there is none. Links are followed: distributions make `/etc` of them.
 pub fn read(path: &Path, limit: u64) -> Result<Option<Read>, Unavailable> {
     match open(path).and_then(|file| {
-        let trusted = files::is_trusted(&file.metadata()?);
-        Ok((files::read_open(file, limit)?, trusted))
+        let metadata = file.metadata()?;
+        let trusted = files::is_trusted(&metadata);
+        let everyone_can_read = metadata.mode() & 0o004 != 0;
+        let bytes = files::read_open(file, limit)?;
+        Ok(Read { path: path.to_owned(), bytes, trusted, everyone_can_read })
     }) {
-        Ok((bytes, trusted)) => Ok(Some(Read { path: path.to_owned(), bytes, trusted })),
+        Ok(read) => Ok(Some(read)),
         Err(error) if is_absent(&error) => Ok(None),
         Err(error) => Err(unusable(path, error)),
     }
@@ -136,13 +148,20 @@ fn is_absent(error: &io::Error) -> bool {
 
 /// The files of a folder whose names end as `ending` says, sorted by name; none if there is no folder.
 pub fn list(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, Unavailable> {
+    let mut found = list_all(folder)?;
+    found.retain(|path| path.extension().is_some_and(|e| e == ending));
+    Ok(found)
+}
+
+/// All files of a folder, sorted by name; none if there is no folder.
+pub fn list_all(folder: &Path) -> Result<Vec<PathBuf>, Unavailable> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if is_absent(&error) => return Ok(Vec::new()),
         Err(error) => return Err(unusable(folder, error)),
     };
-    let matches = |path: &PathBuf| path.extension().is_some_and(|e| e == ending);
-    let mut found: Vec<PathBuf> = entries.flatten().map(|e| e.path()).filter(matches).collect();
+    let mut found: Vec<PathBuf> =
+        entries.flatten().map(|entry| entry.path()).take(limits::FOLDER_FILES + 1).collect();
     if found.len() > limits::FOLDER_FILES {
         let problem = format!("it holds more than {} files", limits::FOLDER_FILES);
         return Err(unusable(folder, problem));

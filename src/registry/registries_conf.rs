@@ -3,7 +3,8 @@
 //!
 //! Source: containers-registries.conf(5), version 2. Which file: `CONTAINERS_REGISTRIES_CONF` alone, else the first of
 //! the user's, /etc's and /usr/share's; then drop-ins, sorted by name, of which one hides its namesake in a later
-//! folder. Short names and aliases do not matter here: references are fully qualified.
+//! folder. Short names and aliases do not matter here: references are fully qualified. `credential-helpers` is read
+//! for [`super::auth`].
 //!
 //! `blocked` forbids the registry itself, not its mirrors: that is how OpenShift says "never contact the source",
 //! and then the mirrors' word is the last.
@@ -19,12 +20,14 @@ use crate::oci::Repository;
 use crate::worker::protocol::Unavailable;
 
 use super::access::{By, Place};
-use super::node_files::{self, NodeFiles, unusable};
+use super::node_files::{self, NodeFiles, Read, unusable};
 
 #[derive(Debug, Deserialize, Default)]
 struct Document {
     #[serde(default)]
     registry: Vec<Registry>,
+    #[serde(default, rename = "credential-helpers")]
+    credential_helpers: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Deserialize, Default)]
@@ -137,22 +140,47 @@ fn rewrite(name: &str, covered: usize, location: &str) -> Option<(String, String
 
 fn load(files: &NodeFiles) -> Result<Vec<Registry>, Unavailable> {
     let mut registries = Vec::new();
+    for (_, document) in documents(files)? {
+        merge(&mut registries, document.registry);
+    }
+    Ok(registries)
+}
+
+/// `credential-helpers`: who is asked for credentials, each with the file that names it; `None` where no file says
+/// so. Of several files that do the last counts.
+pub(super) fn credential_helpers(
+    files: &NodeFiles,
+) -> Result<Option<Vec<(String, Read)>>, Unavailable> {
+    let mut found = None;
+    for (read, document) in documents(files)? {
+        if let Some(helpers) = document.credential_helpers {
+            found = Some((read, helpers));
+        }
+    }
+    let Some((read, helpers)) = found else { return Ok(None) };
+    // Only the file's name and whether it can be trusted matter of it.
+    let named_by = || Read { path: read.path.clone(), bytes: Vec::new(), ..read };
+    Ok(Some(helpers.into_iter().map(|name| (name, named_by())).collect()))
+}
+
+/// The files that count, in the order in which later ones overrule earlier ones.
+fn documents(files: &NodeFiles) -> Result<Vec<(Read, Document)>, Unavailable> {
     if let Some(only) = &files.registries_conf {
         let named = read(only)?.ok_or_else(|| unusable(only, "there is no such file"))?;
-        merge(&mut registries, named);
-        return Ok(registries);
+        return Ok(vec![named]);
     }
     let folders = folders(files);
+    let mut documents = Vec::new();
     for folder in &folders {
         if let Some(main) = read(&folder.join("registries.conf"))? {
-            merge(&mut registries, main);
+            documents.push(main);
             break;
         }
     }
     for drop_in in drop_ins(&folders, files.uid)? {
-        merge(&mut registries, read(&drop_in)?.unwrap_or_default());
+        documents.extend(read(&drop_in)?);
     }
-    Ok(registries)
+    Ok(documents)
 }
 
 fn folders(files: &NodeFiles) -> Vec<PathBuf> {
@@ -181,14 +209,15 @@ fn drop_ins(folders: &[PathBuf], uid: u32) -> Result<Vec<PathBuf>, Unavailable> 
     Ok(found.into_values().collect())
 }
 
-fn read(path: &Path) -> Result<Option<Vec<Registry>>, Unavailable> {
+fn read(path: &Path) -> Result<Option<(Read, Document)>, Unavailable> {
     let Some(read) = node_files::read(path, limits::CONFIG_BYTES)? else { return Ok(None) };
-    let text = String::from_utf8(read.bytes).map_err(|_| unusable(path, "it is not UTF-8"))?;
-    parse(&text).map(Some).map_err(|problem| unusable(path, problem))
+    let text = str::from_utf8(&read.bytes).map_err(|_| unusable(path, "it is not UTF-8"))?;
+    let document = parse(text).map_err(|problem| unusable(path, problem))?;
+    Ok(Some((read, document)))
 }
 
-fn parse(text: &str) -> Result<Vec<Registry>, String> {
-    let document: Document = toml::from_str(text).map_err(|error| {
+fn parse(text: &str) -> Result<Document, String> {
+    let mut document: Document = toml::from_str(text).map_err(|error| {
         let line = error
             .span()
             .map(|span| text.get(..span.start).unwrap_or_default().lines().count().max(1));
@@ -197,8 +226,7 @@ fn parse(text: &str) -> Result<Vec<Registry>, String> {
             None => error.message().to_owned(),
         }
     })?;
-    let mut registries = document.registry;
-    for registry in &mut registries {
+    for registry in &mut document.registry {
         if registry.prefix.is_empty() {
             registry.prefix = registry.location.clone();
         }
@@ -209,7 +237,7 @@ fn parse(text: &str) -> Result<Vec<Registry>, String> {
             return Err(format!("a mirror of {} has no location", registry.prefix));
         }
     }
-    Ok(registries)
+    Ok(document)
 }
 
 /// A later file's entry replaces an earlier one with the same prefix.

@@ -19,11 +19,12 @@ use h2::client::SendRequest;
 use prost::Message;
 use serde::Deserialize;
 
-use super::protocol::{ContainerdAnswer, ContainerdContainer, ContainerdImage, ContainerdRequest};
+use super::protocol::{
+    ContainerdAnswer, ContainerdContainer, ContainerdImage, ContainerdRequest, read_request,
+    write_answer,
+};
 use crate::deadline::Deadline;
 
-/// Longest request: a path, a namespace, an id.
-const REQUEST_BYTES: u64 = 64 << 10;
 /// Longest answer of containerd: thousands of images are below 4 MiB; its own limit is 16.
 const ANSWER_BYTES: usize = 16 << 20;
 /// gRPC's word for "there is none".
@@ -36,19 +37,18 @@ const CRI_KIND: &str = "io.cri-containerd.kind";
 /// Answers one request. `enter_sandbox` gives up the process's rights after the connection is made.
 pub fn run(
     input: impl Read,
-    mut output: impl Write,
+    output: impl Write,
     enter_sandbox: impl FnOnce() -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    input.take(REQUEST_BYTES).read_to_end(&mut bytes)?;
-    let request: ContainerdRequest = serde_json::from_slice(&bytes)?;
+    let request: ContainerdRequest = read_request(input)?;
     let deadline = Deadline::after(Duration::from_millis(request.deadline_ms));
     let connection = connect(&request.sockets);
     enter_sandbox()?;
     let answer = connection.and_then(|stream| ask(stream, &request, &deadline));
-    let answer = answer.unwrap_or_else(|problem| ContainerdAnswer::Unavailable { problem });
-    serde_json::to_writer(&mut output, &answer)?;
-    output.flush()
+    write_answer(
+        output,
+        &answer.unwrap_or_else(|problem| ContainerdAnswer::Unavailable { problem }),
+    )
 }
 
 /// The first of the sockets that is one, belongs to root or to this user, and is listened to.

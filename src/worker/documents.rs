@@ -5,30 +5,25 @@
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
-use super::protocol::{DocumentsAnswer, DocumentsRequest};
+use super::protocol::{DocumentsAnswer, DocumentsRequest, read_request, write_answer};
 use crate::deadline::Deadline;
 use crate::registry::access::{Access, Options};
 use crate::registry::documents;
 
-/// Longest request: a repository, a few digests, a number.
-const REQUEST_BYTES: u64 = 64 << 10;
-
 /// Answers one request.
 pub fn run(
     input: impl Read,
-    mut output: impl Write,
+    output: impl Write,
     enter_sandbox: impl FnOnce() -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    input.take(REQUEST_BYTES).read_to_end(&mut bytes)?;
-    let request: DocumentsRequest = serde_json::from_slice(&bytes)?;
+    let request: DocumentsRequest = read_request(input)?;
     let deadline = Deadline::after(Duration::from_millis(request.deadline_ms));
-    let access = Access::for_repository(&request.repository, &Options::default());
+    let options = Options { credential_sources: request.credentials.clone(), ..Options::default() };
+    let access = Access::for_repository(&request.repository, &options);
     enter_sandbox()?;
     let answer = match access {
         Ok(access) => documents::documents(&request, &access, deadline),
         Err(unavailable) => DocumentsAnswer::Unavailable(unavailable),
     };
-    serde_json::to_writer(&mut output, &answer)?;
-    output.flush()
+    write_answer(output, &answer)
 }

@@ -5,14 +5,13 @@
 //! sandbox; only then it speaks to anybody. Called by the tool's `worker fetch`.
 
 use std::io::{self, Read, Write};
+use std::time::Duration;
 
+use crate::deadline::Deadline;
 use crate::registry::access::{Access, Options};
 use crate::registry::fetch;
 
-use super::protocol::{FetchOutcome, FetchRequest};
-
-/// Longest request: a repository, a few digests, a number.
-const REQUEST_BYTES: u64 = 64 << 10;
+use super::protocol::{FetchOutcome, FetchRequest, read_request};
 
 /// Answers one request. `enter_sandbox` gives up the process's rights; nothing is sent before it has succeeded.
 pub fn run(
@@ -20,22 +19,20 @@ pub fn run(
     output: impl Write,
     enter_sandbox: impl FnOnce() -> io::Result<()>,
 ) -> io::Result<()> {
-    run_with(&Options::default(), input, output, enter_sandbox)
+    run_with(Options::default(), input, output, enter_sandbox)
 }
 
 /// The same with configuration files from elsewhere.
 pub fn run_with(
-    options: &Options,
+    options: Options,
     input: impl Read,
     mut output: impl Write,
     enter_sandbox: impl FnOnce() -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    input.take(REQUEST_BYTES).read_to_end(&mut bytes)?;
-    let request: FetchRequest = serde_json::from_slice(&bytes)?;
-    let deadline =
-        crate::deadline::Deadline::after(std::time::Duration::from_millis(request.deadline_ms));
-    let access = Access::for_repository(&request.repository, options);
+    let request: FetchRequest = read_request(input)?;
+    let deadline = Deadline::after(Duration::from_millis(request.deadline_ms));
+    let options = Options { credential_sources: request.credentials, ..options };
+    let access = Access::for_repository(&request.repository, &options);
     enter_sandbox()?;
     let outcome = match access {
         Ok(access) => fetch::fetch_until(&request.subjects, &access, deadline),

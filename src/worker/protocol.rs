@@ -9,12 +9,28 @@
 use std::io::{self, BufRead, Read, Write};
 use std::path::PathBuf;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
 use crate::oci::{Digest, Repository};
 use crate::spec::Specification;
 use crate::spec::decode::LocalSpecification;
+
+/// Where the policy says that credentials are, besides the places that are looked at anyway.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct CredentialSources {
+    /// An auth file that is asked before all others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authfile: Option<PathBuf>,
+    /// The kubelet's `CredentialProviderConfig`, whose plugins are asked after all files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kubelet_provider_config: Option<PathBuf>,
+    /// The folder of these plugins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kubelet_provider_bin_dir: Option<PathBuf>,
+}
 
 /// Asks for the specification attached to an image in one repository.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +42,9 @@ pub struct FetchRequest {
     pub subjects: Vec<Digest>,
     /// Milliseconds until the answer is of no use any more.
     pub deadline_ms: u64,
+    /// Where credentials are besides the usual places.
+    #[serde(default)]
+    pub credentials: CredentialSources,
 }
 
 /// What a registry said, or why it said nothing of use.
@@ -179,6 +198,9 @@ pub struct DocumentsRequest {
     pub image_id: Digest,
     /// Milliseconds until the answer is of no use any more.
     pub deadline_ms: u64,
+    /// Where credentials are besides the usual places.
+    #[serde(default)]
+    pub credentials: CredentialSources,
 }
 
 /// The answer to `documents`.
@@ -245,6 +267,22 @@ pub struct ContainerdImage {
     pub name: String,
     /// The index or manifest it leads to.
     pub target: Digest,
+}
+
+/// Longest request: a repository, some digests or sockets, a number.
+const REQUEST_BYTES: u64 = 64 << 10;
+
+/// Reads the one request of a task.
+pub fn read_request<T: DeserializeOwned>(input: impl Read) -> io::Result<T> {
+    let mut bytes = Vec::new();
+    input.take(REQUEST_BYTES).read_to_end(&mut bytes)?;
+    Ok(serde_json::from_slice(&bytes)?)
+}
+
+/// Writes a task's answer as JSON.
+pub fn write_answer(mut output: impl Write, answer: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut output, answer)?;
+    output.flush()
 }
 
 #[derive(Serialize, Deserialize)]

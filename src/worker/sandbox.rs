@@ -10,6 +10,7 @@ use std::fs;
 use std::io;
 
 use super::{call_filter, file_rules};
+use crate::registry::secret;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
@@ -37,7 +38,7 @@ const LIMITS: [(Resource, u64); 6] = [
 /// out-of-memory killer, and keep secrets out of core dumps.
 pub fn prepare() {
     let _ = fs::write("/proc/self/oom_score_adj", "0");
-    let _ = prctl::set_dumpable(false);
+    secret::keep_out_of_core_dumps();
 }
 
 /// Gives up privileges and takes on limits. An error means that the confinement is not complete, and the caller

@@ -143,7 +143,15 @@ pub fn ask_with(authority: &str, options: &Options, milliseconds: u64) -> FetchO
         Ok(access) => access,
         Err(unavailable) => return FetchOutcome::Unavailable(unavailable),
     };
-    fetch(&FetchRequest { repository, subjects, deadline_ms: milliseconds }, &access)
+    fetch(
+        &FetchRequest {
+            repository,
+            subjects,
+            deadline_ms: milliseconds,
+            credentials: Default::default(),
+        },
+        &access,
+    )
 }
 
 pub fn ask(server: &Server) -> FetchOutcome {

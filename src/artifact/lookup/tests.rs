@@ -69,6 +69,7 @@ impl Lab {
         let lookups = Lookups {
             cache_root: &self.dir.path().join("cache"),
             times: &self.times,
+            credentials: &CredentialSources::default(),
             fetcher: &self.registry,
             deadline: &deadline,
         };
@@ -175,6 +176,7 @@ fn without_a_cache_every_start_asks() {
     let lookups = Lookups {
         cache_root: &cache_root,
         times: &lab.times,
+        credentials: &CredentialSources::default(),
         fetcher: &lab.registry,
         deadline: &deadline,
     };

@@ -1,0 +1,110 @@
+//! Programs that know credentials: they get one question on standard input, two seconds, and 64 KiB for the answer; then they
+//! are killed with everything they started.
+//!
+//! Shared by Docker's credential helpers and the kubelet's credential provider plugins. What they print on standard error is
+//! thrown away, since it may hold what must not be seen.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use crate::deadline::Deadline;
+use crate::limits;
+
+use super::node_files::NodeFiles;
+use super::secret::Secret;
+
+/// What a program said, and whether it ended well.
+pub(super) struct Ended {
+    /// Its standard output.
+    pub output: Secret,
+    /// True for exit code 0.
+    pub succeeded: bool,
+}
+
+/// For programs that run as root: nothing of an environment that came through an engine.
+pub(super) fn clean_environment(command: &mut Command, files: &NodeFiles) {
+    let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    command.env_clear().env("PATH", path).envs(files.home.as_ref().map(|home| ("HOME", home)));
+}
+
+/// Runs a program to its end, or to that of its time.
+pub(super) fn run(mut command: Command, question: &[u8]) -> Result<Ended, String> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.process_group(0).current_dir("/");
+    let deadline = Deadline::after(limits::HELPER_TIME);
+    let mut child = command.spawn().map_err(|error| format!("it cannot be started: {error}"))?;
+    let output = converse(&mut child, question, deadline);
+    let ended = wait(&mut child, deadline);
+    let output = output?;
+    ended.map(|succeeded| Ended { output, succeeded }).ok_or_else(too_slow)
+}
+
+fn too_slow() -> String {
+    format!("it took longer than {} s", limits::HELPER_TIME.as_secs())
+}
+
+fn converse(child: &mut Child, question: &[u8], deadline: Deadline) -> Result<Secret, String> {
+    if let Some(mut input) = child.stdin.take() {
+        // A program that ends without reading has its reasons; its output says them.
+        let _ = input.write_all(question);
+    }
+    let mut output = child.stdout.take().ok_or("it has no output")?;
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let ready = deadline.wait_readable(&output).map_err(|error| error.to_string())?;
+        if !ready {
+            return Err(too_slow());
+        }
+        let count = output.read(&mut buffer).map_err(|error| error.to_string())?;
+        if count == 0 {
+            break;
+        }
+        bytes.extend(buffer.iter().take(count));
+        if bytes.len() as u64 > limits::HELPER_OUTPUT_BYTES {
+            return Err(format!("it printed more than {} bytes", limits::HELPER_OUTPUT_BYTES));
+        }
+    }
+    String::from_utf8(bytes).map(Secret::new).map_err(|_| "it printed no text".to_owned())
+}
+
+/// Whether it ended well; `None` if it had to be killed. Whatever it started is killed in any case.
+fn wait(child: &mut Child, deadline: Deadline) -> Option<bool> {
+    let mut ended = None;
+    while ended.is_none() && !deadline.has_passed() {
+        match child.try_wait() {
+            Ok(Some(status)) => ended = Some(status.success()),
+            Ok(None) => std::thread::sleep(Duration::from_millis(2)),
+            Err(_) => break,
+        }
+    }
+    if let Ok(group) = i32::try_from(child.id()) {
+        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+    }
+    if ended.is_none() {
+        let _ = child.wait();
+    }
+    ended
+}
+
+/// A program for tests. It is written by another process: a file that this one has open for writing when another thread
+/// forks cannot be executed.
+#[cfg(test)]
+pub(super) fn write_script(path: &std::path::Path, script: &str, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut shell = Command::new("sh")
+        .args(["-c", "cat >\"$0\""])
+        .arg(path)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    shell.stdin.take().unwrap().write_all(format!("#!/bin/sh\n{script}\n").as_bytes()).unwrap();
+    assert!(shell.wait().unwrap().success());
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
