@@ -5,12 +5,14 @@
 set -euo pipefail
 . tests/lanes/lib.sh
 engine=$1 suite=$2
+packages=bats,bsdutils,busybox-static,ca-certificates,conmon,containerd,crun,curl,docker.io,docker-registry,iproute2,jq,libseccomp2,mount,netavark,podman,procps,runc,skopeo,uidmap,util-linux
+case $suite in bookworm) ;; *) packages=$packages,docker-cli ;; esac
+# `engines-other.sh packages SUITE` names them, for whoever shares the root file system.
+[ "$engine" != packages ] || { echo "$packages"; exit 0; }
+
 [ "$(id -u)" = 0 ] || skip "needs root, for engines and for mounts"
 need_built
 [ -x "$(built_directory)/imgcompat-runtime" ] || { echo "the build has no imgcompat-runtime"; exit 1; }
-
-packages=bats,bsdutils,busybox-static,ca-certificates,conmon,containerd,crun,curl,docker.io,docker-registry,iproute2,jq,libseccomp2,mount,netavark,podman,procps,runc,skopeo,uidmap,util-linux
-case $suite in bookworm) ;; *) packages=$packages,docker-cli ;; esac
 
 enter=()
 if [ "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" != "$suite" ]; then
