@@ -11,7 +11,7 @@ cd "$repository"
 . tests/lanes/lib.sh
 
 # In this order: what is quick to fail first, what others need before them.
-lanes=(fmt shellcheck docs registries build clippy unit reference hook-symbols deny install packages report-page
+lanes=(fmt shellcheck workflows docs registries build clippy unit reference hook-symbols deny install packages report-page
   engines-podman-bookworm engines-podman-trixie engines-podman-sid
   engines-runtimes-bookworm engines-rootless-bookworm engines-crio-trixie engines-containerd-bookworm engines-containerd-trixie engines-containerd-sid
   engines-docker-bookworm engines-docker-sid engines-docker-containerd-store-sid packages-bookworm packages-trixie packages-sid kubernetes demo)

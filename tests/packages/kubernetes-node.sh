@@ -198,6 +198,9 @@ if [ "$status" = 0 ] || [ -e "$work/ran/bad" ]; then fail "localhost/bad should 
 [[ $output == *"imgcompat: refused: localhost/bad:1 needs kernel.version major (Gt 9000)"* ]] || fail "the reason is not in the error: $output"
 [[ $reason == "CONTAINER_EXITED StartError 128" ]] || fail "the container's status: $reason"
 printf '%s\n' "$output" | fold -s -w 140 | sed 's/^/    /'
+# The page shows what the kubelet would get, but for the kernel and the container's id.
+shown=$(grep -m 1 '^failed to create containerd task: .*imgcompat: refused' docs/kubernetes.md | sed -E -e 's/this host has [0-9]+/this host has N/' -e 's/why [0-9a-f]+/why ID/')
+[[ $(sed -E -e 's/this host has [0-9]+/this host has N/' -e 's/why [0-9a-f]+/why ID/' <<<"$output") == *"$shown"* ]] || fail "docs/kubernetes.md shows another text: $shown"
 
 phase 'the policy changes in place: audit'
 cp deploy/kubernetes/overlays/audit/policy.toml "$work/policy/policy.toml"
