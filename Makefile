@@ -20,7 +20,7 @@ fuzz:
 	IMGCOMPAT_FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600) cargo test --locked --test fuzz -- --nocapture
 # Dated as the last commit, so that packages of one commit have the same bytes.
 man:
-	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} cargo run --locked --example man -- target/man
+	cargo run --locked --example man -- target/man $$(git log -1 --format=%cs)
 # .deb, .rpm and tarball of the static programs, in target/packages.
 packages: man
 	CC_$(MUSL_VAR)=$${CC:-gcc} cargo build --locked --release --target $(MUSL)

@@ -1,6 +1,6 @@
 //! Writes the manual pages of `imgcompat` and its subcommands, made from the command line's own help:
-//! `cargo run --example man -- target/man` (or `make man`). Their date is that of `SOURCE_DATE_EPOCH`, so that pages of one
-//! release are the same wherever they are made; today's without it. mandoc has nothing to say about them (the lane `packages`).
+//! `cargo run --example man -- DIRECTORY [DATE]` (or `make man`, which gives the last commit's date, so that the pages of one
+//! commit are the same whenever they are made). mandoc has nothing to say about them (the lane `packages`).
 
 use std::fs;
 use std::io;
@@ -12,21 +12,17 @@ use time::OffsetDateTime;
 
 fn main() -> ExitCode {
     let directory: PathBuf = std::env::args_os().nth(1).unwrap_or("target/man".into()).into();
+    let today = OffsetDateTime::now_utc().date().to_string();
+    let date = std::env::args().nth(2).unwrap_or(today);
     let mut tree = imgcompat::cli::command::tree().disable_help_subcommand(true);
     tree.build();
-    match fs::create_dir_all(&directory).and_then(|()| write(&tree, &date(), &directory)) {
+    match fs::create_dir_all(&directory).and_then(|()| write(&tree, &date, &directory)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{}: {error}", directory.display());
             ExitCode::FAILURE
         }
     }
-}
-
-fn date() -> String {
-    let epoch = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|text| text.parse().ok());
-    let time = epoch.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
-    time.unwrap_or_else(OffsetDateTime::now_utc).date().to_string()
 }
 
 /// The pages of a command and of all below it.

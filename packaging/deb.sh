@@ -63,4 +63,4 @@ T
 find "$tree" -newermt "@$SOURCE_DATE_EPOCH" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 mkdir -p "$output"
 # One thread, since the bytes of xz depend on how many there are.
-dpkg-deb --root-owner-group -Zxz --threads-max=1 --build "$tree" "$output/imgcompat_${version}_$architecture.deb"
+dpkg-deb --root-owner-group -Zxz "-z${LEVEL:-6}" --threads-max=1 --build "$tree" "$output/imgcompat_${version}_$architecture.deb"

@@ -17,5 +17,5 @@ d
 mkdir -p "$output"
 rpmbuild -bb --quiet --target "$(uname -m)-linux" --define "_topdir $work" --define "_rpmdir $work/made" --define "stage $stage" --define "imgcompat_version $version" \
   --define "_dbpath $work/db" --define "_buildhost reproducible" --define "use_source_date_epoch_as_buildtime 1" --define "clamp_mtime_to_source_date_epoch 1" \
-  --define "_binary_payload w6.xzdio" --define "_build_name_fmt %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm" "$work/imgcompat.spec"
+  --define "_binary_payload w${LEVEL:-6}.xzdio" --define "_build_name_fmt %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm" "$work/imgcompat.spec"
 mv "$work"/made/*.rpm "$output/"

@@ -21,4 +21,4 @@ sudo ./install.sh --binaries bin --audit      # record what would be refused, re
 sudo ./install.sh --binaries bin              # refuse
 sudo ./install.sh --uninstall                 # take it off again (--purge: configuration and logs too)
 T
-tar --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --mode=u+rwX,go=rX -C "$work" -c "$name" | gzip -9n >"$output/$name.tar.gz"
+tar --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --mode=u+rwX,go=rX -C "$work" -c "$name" | gzip "-${LEVEL:-6}n" >"$output/$name.tar.gz"
