@@ -296,7 +296,11 @@ drop() {
 
 do_uninstall() {
   local path page
-  drop "$hooks_dir/imgcompat.json"
+  if [ -e "$destdir$hooks_dir/imgcompat.json" ]; then
+    drop "$hooks_dir/imgcompat.json"
+    # A start that has read the JSON has yet to run the program, and fails without it.
+    [ -n "$destdir" ] || sleep 5
+  fi
   drop "$prefix/libexec/imgcompat"
   drop "$prefix/bin/imgcompat"
   drop "$prefix/share/imgcompat"

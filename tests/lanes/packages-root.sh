@@ -12,7 +12,7 @@ case $suite in
   # Bare: podman and what the quick start names, nothing that tests alone want.
   bookworm)
     root=$PWD/target/roots/packages-bookworm
-    tests/lanes/debian-root.sh bookworm "$root" busybox-static,ca-certificates,crun,docker-registry,mount,netavark,podman,procps,runc,util-linux || exit
+    tests/lanes/debian-root.sh bookworm "$root" busybox-static,ca-certificates,crun,docker-registry,iproute2,mount,netavark,podman,procps,runc,util-linux || exit
     # crun 1.8 wants to raise a limit on cgroup2, which a root without CAP_SYS_RESOURCE may not.
     export IMGCOMPAT_CGROUPS=host ;;
   # The same root file systems as the engine lanes.
