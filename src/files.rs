@@ -22,11 +22,16 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 
 /// The same, with what the kernel says about the file.
 pub fn open_with_metadata(path: &Path) -> io::Result<(File, Metadata)> {
-    // `openat` and not `open`: musl follows the latter with a system call for kernels older than close-on-exec.
     let flags = OFlag::from_bits_truncate(careful()) | OFlag::O_RDONLY;
-    let file = File::from(openat(AT_FDCWD, path, flags, Mode::empty())?);
+    let file = open_with(path, flags, Mode::empty())?;
     let metadata = must_be_regular(&file)?;
     Ok((file, metadata))
+}
+
+/// Opens by `openat` and not by the standard library's `open`: musl follows that one with a system call for kernels
+/// older than close-on-exec.
+pub(crate) fn open_with(path: &Path, flags: OFlag, mode: Mode) -> io::Result<File> {
+    Ok(File::from(openat(AT_FDCWD, path, flags | OFlag::O_CLOEXEC, mode)?))
 }
 
 fn must_be_regular(file: &File) -> io::Result<Metadata> {

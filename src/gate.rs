@@ -124,6 +124,7 @@ impl Gate {
         let judged = judge.judge();
         let action = self.conclude_with(&effective, Subject::image(start, identity), judged);
         host.remember();
+        std::mem::forget(host);
         action
     }
 

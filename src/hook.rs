@@ -4,8 +4,8 @@
 //! all three are put away before anything else is done.
 
 use std::ffi::OsString;
-use std::io::{ErrorKind, Read};
-use std::os::fd::AsFd;
+use std::io::{self, ErrorKind, Read, Stdin};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::panic;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -62,7 +62,7 @@ pub fn main() -> ExitCode {
 fn judge(began: Instant, arguments: Arguments, problem: Option<String>) -> ExitCode {
     surroundings::put_away();
     let fail_closed = arguments.fail_closed;
-    let mut input = std::io::stdin().lock();
+    let mut input = Input { stdin: io::stdin(), ended: false };
     // A panic is reported by the record, in its own words; the default report would be a second message.
     panic::set_hook(Box::new(|_| {}));
     let action = match (gate(began, arguments), problem) {
@@ -82,13 +82,35 @@ fn judge(began: Instant, arguments: Arguments, problem: Option<String>) -> ExitC
     }
 }
 
+/// Standard input without a buffer, since it is read in large pieces; it remembers its end.
+struct Input {
+    stdin: Stdin,
+    ended: bool,
+}
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = nix::unistd::read(&self.stdin, buffer)?;
+        self.ended |= count == 0 && !buffer.is_empty();
+        Ok(count)
+    }
+}
+
+impl AsFd for Input {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stdin.as_fd()
+    }
+}
+
 /// Reads what is left of the state. crun takes a hook that ends before it was told everything for a failed one
 /// ("writing to pipe: Broken pipe") and refuses the container, whatever the hook's exit code; so also a start that is
 /// allowed unread (mode off, a broken configuration) is read to its end. Bounded by time, since nothing is kept.
-fn drain(input: &mut (impl Read + AsFd)) {
+fn drain(input: &mut Input) {
     let deadline = Deadline::after(limits::DRAIN_TIME);
-    let mut chunk = [0u8; 16 << 10];
-    while deadline.wait_readable(input).unwrap_or(false) {
+    // Not on the stack, whose pages would be touched at every start, drained or not.
+    let mut chunk = Vec::new();
+    while !input.ended && deadline.wait_readable(input).unwrap_or(false) {
+        chunk.resize(16 << 10, 0);
         match input.read(&mut chunk) {
             Ok(0) => return,
             Ok(_) => {}

@@ -11,6 +11,7 @@ use std::hash::{DefaultHasher, Hasher};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -47,14 +48,11 @@ pub struct Folder {
 impl Folder {
     /// Opens `name` within the cache at `cache_root`, making both where they are missing.
     pub fn open(cache_root: &Path, name: &str) -> io::Result<Self> {
-        match files::own_directory(cache_root) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if let Some(parent) = cache_root.parent() {
-                    fs::create_dir_all(parent)?;
-                }
-                files::own_directory(cache_root)?;
-            }
-            other => other?,
+        // Once in the life of a process is enough: then nobody else can put another directory in its place.
+        static CHECKED: OnceLock<PathBuf> = OnceLock::new();
+        if CHECKED.get().is_none_or(|checked| checked != cache_root) {
+            open_root(cache_root)?;
+            let _ = CHECKED.set(cache_root.to_owned());
         }
         let path = cache_root.join(name);
         files::own_directory(&path)?;
@@ -162,6 +160,18 @@ impl Folder {
             let _ = fs::remove_file(self.path.join(name));
         }
         Ok(())
+    }
+}
+
+fn open_root(path: &Path) -> io::Result<()> {
+    match files::own_directory(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            files::own_directory(path)
+        }
+        other => other,
     }
 }
 

@@ -1,13 +1,17 @@
 //! Ages that survive a wrong clock: within one boot the kernel's boot-time clock counts; across boots the wall clock
 //! does, and a time in the future is as good as expired.
 
-use std::fs::File;
 use std::io::Read;
+use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
 use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
+
+use crate::files;
 
 /// A moment, by both clocks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +61,9 @@ pub fn boot_id() -> String {
 
 fn read_boot_id() -> Option<String> {
     let mut bytes = [0; 64];
-    let length = File::open("/proc/sys/kernel/random/boot_id").ok()?.read(&mut bytes).ok()?;
+    let path = Path::new("/proc/sys/kernel/random/boot_id");
+    let mut file = files::open_with(path, OFlag::O_RDONLY, Mode::empty()).ok()?;
+    let length = file.read(&mut bytes).ok()?;
     Some(std::str::from_utf8(bytes.get(..length)?).ok()?.trim().to_owned())
 }
 

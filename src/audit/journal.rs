@@ -7,7 +7,6 @@
 //! so the protocol's way for large ones is not needed. Foreign text is cleaned before it gets here and again here.
 
 use std::io;
-use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
 use super::record::Record;
@@ -29,9 +28,7 @@ pub const MESSAGE_IDS: [(&str, &str); 4] = [
 
 /// Sends the record to the journal behind `socket`.
 pub fn send(record: &Record, socket: &Path) -> io::Result<()> {
-    let datagram = UnixDatagram::unbound()?;
-    datagram.set_nonblocking(true)?;
-    datagram.send_to(&entry(record), socket).map(drop)
+    system_log::send_datagram(socket, || entry(record))
 }
 
 fn entry(record: &Record) -> Vec<u8> {
@@ -80,6 +77,7 @@ fn add(entry: &mut Vec<u8>, name: &str, value: &str) {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::os::unix::net::UnixDatagram;
 
     use super::*;
     use crate::verdict::{Cause, Verdict};

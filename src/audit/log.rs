@@ -3,12 +3,15 @@
 //! Lines are appended by one write each, so that parallel starts do not mix theirs. The file is bounded: above
 //! [`MAX_LOG_BYTES`] it is renamed and a new one begun, so that a node without logrotate does not fill its disk.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 
 use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+
+use crate::files;
 
 /// Where the log is within its directory.
 pub const FILE_NAME: &str = "decisions.jsonl";
@@ -19,10 +22,10 @@ pub const MAX_LOG_BYTES: u64 = 64 << 20;
 
 /// Appends one line.
 pub fn append(directory: &Path, line: &str) -> io::Result<()> {
-    let mut file = open(directory)?;
-    if file.metadata()?.len() >= MAX_LOG_BYTES {
+    let (mut file, length) = open(directory)?;
+    if length >= MAX_LOG_BYTES {
         fs::rename(directory.join(FILE_NAME), directory.join(ROTATED_NAME))?;
-        file = open(directory)?;
+        (file, _) = open(directory)?;
     }
     let mut bytes = Vec::with_capacity(line.len() + 1);
     bytes.extend_from_slice(line.as_bytes());
@@ -30,7 +33,8 @@ pub fn append(directory: &Path, line: &str) -> io::Result<()> {
     file.write_all(&bytes)
 }
 
-fn open(directory: &Path) -> io::Result<File> {
+/// The log and its length.
+fn open(directory: &Path) -> io::Result<(File, u64)> {
     let path = directory.join(FILE_NAME);
     match open_file(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -41,16 +45,13 @@ fn open(directory: &Path) -> io::Result<File> {
     }
 }
 
-fn open_file(path: &PathBuf) -> io::Result<File> {
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-    let file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o640)
-        .custom_flags(flags.bits())
-        .open(path)?;
-    if file.metadata()?.is_file() {
-        return Ok(file);
+fn open_file(path: &Path) -> io::Result<(File, u64)> {
+    let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT;
+    let careful = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = files::open_with(path, flags | careful, Mode::from_bits_truncate(0o640))?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() {
+        return Ok((file, metadata.len()));
     }
     Err(io::Error::new(io::ErrorKind::InvalidInput, "the decision log is not a regular file"))
 }

@@ -36,6 +36,9 @@ pub fn line(text: &str) -> String {
 
 /// A [`line()`] of at most `limit` bytes; what is cut is marked by `…`.
 pub fn bounded_line(text: &str, limit: usize) -> String {
+    if text.len() <= limit && is_plain(text) {
+        return text.to_owned();
+    }
     // A hostile text may be long; nothing beyond four bytes a wanted byte can matter.
     let near: String = text.chars().take(limit.saturating_mul(2)).collect();
     let clean = line(&near);
@@ -47,6 +50,15 @@ pub fn bounded_line(text: &str, limit: usize) -> String {
         cut -= 1;
     }
     format!("{}…", clean.get(..cut).unwrap_or_default())
+}
+
+/// True for what nearly all text is and [`line()`] leaves as it is: ASCII without control characters, and single spaces
+/// of which none is the last.
+fn is_plain(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
+        && !text.ends_with(' ')
+        && !bytes.windows(2).any(|pair| pair == b"  ")
 }
 
 /// A line for an engine's error channel: podman's phrases keep their letters but not their spaces.
@@ -101,6 +113,16 @@ mod tests {
         ];
         for (text, expected) in table {
             assert_eq!(line(text), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_left_as_it_is_is_what_a_line_leaves_as_it_is() {
+        for text in
+            ["", " ", "a", "a b", " a", "a ", "a  b", "a\tb", "a~\x7f", "\u{e9}", "a\u{202e}"]
+        {
+            assert!(!is_plain(text) || line(text) == text, "{text:?}");
+            assert_eq!(bounded_line(text, 100), line(text), "{text:?}");
         }
     }
 

@@ -92,6 +92,7 @@ impl Judge<'_> {
         for artifact in &locals.artifacts {
             self.evaluate(artifact, &mut judged);
         }
+        std::mem::forget(locals.artifacts);
         if !locals.replace {
             self.attached(&mut judged);
         }
@@ -153,7 +154,11 @@ impl Judge<'_> {
     fn take(&self, lookup: Lookup, judged: &mut Judged) {
         let name = self.name();
         let (cause, reason) = match lookup {
-            Lookup::Found(artifact) => return self.evaluate(&artifact, judged),
+            Lookup::Found(artifact) => {
+                self.evaluate(&artifact, judged);
+                // As in `report::publish`.
+                return std::mem::forget(artifact);
+            }
             Lookup::None => return,
             Lookup::Invalid { artifact, problem, source } => (
                 Cause::InvalidSpecification,

@@ -21,7 +21,7 @@ use std::rc::Rc;
 
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::sys::stat::{Mode, SFlag, fstat};
 
 use super::Attributes;
@@ -119,8 +119,7 @@ impl HostRoot {
     /// A recorded host: a directory that holds `proc`, `sys` and so on.
     pub fn tree(path: &Path) -> Result<Self, ReadError> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let directory =
-            open(path, flags, Mode::empty()).map_err(|errno| ReadError::new(path, errno))?;
+        let directory = open(path, flags).map_err(|errno| ReadError::new(path, errno))?;
         Ok(HostRoot { view: View::Tree { path: path.to_owned(), directory: Rc::new(directory) } })
     }
 
@@ -214,11 +213,11 @@ impl HostRoot {
     fn open(&self, path: &str, flags: OFlag) -> Result<(OwnedFd, PathBuf), ReadError> {
         let flags = flags | OFlag::O_CLOEXEC;
         let (result, shown) = match &self.view {
-            View::Own => (open(path, flags, Mode::empty()), PathBuf::from(path)),
+            View::Own => (open(Path::new(path), flags), PathBuf::from(path)),
             View::Concatenated(prefix) => {
                 let mapped = concatenated(prefix, path)
                     .map_err(|errno| ReadError::new(&join(prefix, path), errno))?;
-                (open(&mapped, flags, Mode::empty()), mapped)
+                (open(&mapped, flags), mapped)
             }
             View::Tree { path: tree, directory } => {
                 let inside = path.trim_start_matches('/');
@@ -280,6 +279,11 @@ fn concatenated(prefix: &str, path: &str) -> Result<PathBuf, Errno> {
     }
 }
 
+/// By `openat`, which musl does not follow with a second system call as it does `open`.
+fn open(path: &Path, flags: OFlag) -> Result<OwnedFd, Errno> {
+    openat(AT_FDCWD, path, flags, Mode::empty())
+}
+
 fn open_inside(
     tree: &Path,
     directory: &OwnedFd,
@@ -292,7 +296,7 @@ fn open_inside(
         // Kernels before 5.6, and system call filters that do not know openat2.
         Err(Errno::ENOSYS | Errno::EPERM) => {
             let resolved = resolve(path, |path| tree.join(path))?;
-            open(&resolved, flags | OFlag::O_NOFOLLOW, Mode::empty())
+            open(&resolved, flags | OFlag::O_NOFOLLOW)
         }
         result => result,
     }

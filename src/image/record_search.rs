@@ -45,10 +45,15 @@ pub fn find<R: DeserializeOwned>(file: &File, size: u64, id: &str) -> io::Result
         let mut from = 0;
         while let Some(place) = needle.find(&buffer, from) {
             mentioned = true;
-            if let Some(start) = record_start(&buffer, place)
-                && let Some(record) = parse(file, size, begin + start as u64)?
-            {
-                return Ok(Found::Record(record));
+            if let Some(start) = record_start(&buffer, place) {
+                let record = match first(buffer.get(start..).unwrap_or_default()) {
+                    // Cut at the end of the piece.
+                    Some(Err(error)) if error.is_eof() => parse(file, size, begin + start as u64)?,
+                    other => other.and_then(Result::ok),
+                };
+                if let Some(record) = record {
+                    return Ok(Found::Record(record));
+                }
             }
             from = place + 1;
         }
@@ -73,13 +78,16 @@ fn parse<R: DeserializeOwned>(file: &File, size: u64, start: u64) -> io::Result<
         let whole = size - start <= length;
         let mut bytes = vec![0; usize::try_from(length.min(size - start)).unwrap_or(usize::MAX)];
         file.read_exact_at(&mut bytes, start)?;
-        let mut records = serde_json::Deserializer::from_slice(&bytes).into_iter::<R>();
-        match records.next() {
+        match first(&bytes) {
             Some(Ok(record)) => return Ok(Some(record)),
             Some(Err(error)) if error.is_eof() && !whole => length *= 4,
             _ => return Ok(None),
         }
     }
+}
+
+fn first<R: DeserializeOwned>(bytes: &[u8]) -> Option<Result<R, serde_json::Error>> {
+    serde_json::Deserializer::from_slice(bytes).into_iter().next()
 }
 
 /// A text to be searched for. On x86-64 with the instructions that every such processor has: the crate's own choice

@@ -7,10 +7,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode as FileMode;
 use serde::{Deserialize, Serialize};
 use time::{Date, OffsetDateTime, Time, format_description::well_known::Rfc3339};
 
@@ -478,8 +479,8 @@ fn config_files(paths: &Paths) -> Result<Vec<PathBuf>, ConfigError> {
 /// Configuration management may put links here, so they are followed; what is at their end must be root's.
 fn read_trusted(path: &Path) -> Result<Option<String>, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable { file: path.to_owned(), source };
-    let nonblocking = nix::fcntl::OFlag::O_NONBLOCK.bits();
-    let file = match fs::OpenOptions::new().read(true).custom_flags(nonblocking).open(path) {
+    let file = match files::open_with(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK, FileMode::empty())
+    {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(error)),
@@ -494,7 +495,8 @@ fn read_trusted(path: &Path) -> Result<Option<String>, ConfigError> {
     if !files::is_trusted(&metadata) {
         return Err(ConfigError::Untrusted(path.to_owned()));
     }
-    let bytes = files::read_open(file, limits::CONFIG_BYTES).map_err(unreadable)?;
+    let bytes =
+        files::read_sized(file, metadata.len(), limits::CONFIG_BYTES).map_err(unreadable)?;
     let text = String::from_utf8(bytes).map_err(|_| {
         unreadable(io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
     })?;

@@ -3,7 +3,7 @@
 //! Every stranger's document ends in bounded time: when the steps are used up, what is left to evaluate is
 //! undecided. Steps are counted, not timed, so that the same document has the same verdict on a busy machine.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::expression_error::ExpressionError;
 use super::pattern::{Pattern, PatternError};
@@ -14,7 +14,7 @@ use crate::limits;
 pub(super) struct Effort<'s> {
     steps: u64,
     memory: usize,
-    patterns: HashMap<&'s str, Result<Pattern, ExpressionError>>,
+    patterns: BTreeMap<&'s str, Result<Pattern, ExpressionError>>,
 }
 
 impl<'s> Effort<'s> {
@@ -23,7 +23,7 @@ impl<'s> Effort<'s> {
         Effort {
             steps: limits::EVALUATION_STEPS,
             memory: limits::PATTERNS_PROGRAM_BYTES,
-            patterns: HashMap::new(),
+            patterns: BTreeMap::new(),
         }
     }
 

@@ -52,7 +52,7 @@ impl Fact {
 /// All features asked for so far.
 pub(super) struct Facts<'f> {
     features: &'f dyn Features,
-    known: HashMap<String, Rc<Fact>>,
+    known: BTreeMap<String, Rc<Fact>>,
     matched: Option<Rc<Fact>>,
     uncertain: Uncertain,
 }
@@ -68,7 +68,7 @@ struct Uncertain {
 impl<'f> Facts<'f> {
     /// Nothing is asked for yet.
     pub(super) fn new(features: &'f dyn Features) -> Self {
-        Facts { features, known: HashMap::new(), matched: None, uncertain: Uncertain::default() }
+        Facts { features, known: BTreeMap::new(), matched: None, uncertain: Uncertain::default() }
     }
 
     /// The feature of this lower-case name.

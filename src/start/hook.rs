@@ -38,9 +38,8 @@ pub fn read(
 
 /// Reads until the end of input, within the deadline and [`limits::STATE_BYTES`].
 fn read_state(input: &mut (impl Read + AsFd), deadline: &Deadline) -> Result<Vec<u8>, StartError> {
-    let mut bytes = Vec::with_capacity(4096);
-    // As large as the buffer of standard input, so that nothing waits in that one while the pipe is polled.
-    let mut chunk = [0u8; 8 << 10];
+    let mut bytes = Vec::new();
+    let mut chunk = [0u8; 4 << 10];
     loop {
         if !deadline.wait_readable(input).map_err(StartError::StateUnreadable)? {
             return Err(StartError::StateNeverEnds);
