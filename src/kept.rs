@@ -55,7 +55,14 @@ impl Folder {
             let _ = CHECKED.set(cache_root.to_owned());
         }
         let path = cache_root.join(name);
-        files::own_directory(&path)?;
+        match files::own_directory(&path) {
+            // Removed meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                open_root(cache_root)?;
+                files::own_directory(&path)?;
+            }
+            other => other?,
+        }
         Ok(Folder { path })
     }
 

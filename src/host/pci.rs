@@ -15,9 +15,9 @@ pub(super) fn device(host: &Host) -> Result<Feature, Absence> {
 }
 
 fn read_device(root: &HostRoot, path: &str) -> Result<Attributes, ReadError> {
-    let read = |name: &str| {
-        root.read_text(&format!("{path}/{name}")).map(|raw| (name.to_owned(), value(name, &raw)))
-    };
+    let directory = root.directory(path);
+    let read =
+        |name: &str| directory.read_text(name).map(|raw| (name.to_owned(), value(name, &raw)));
     let mut device = MANDATORY.into_iter().map(read).collect::<Result<Attributes, _>>()?;
     device.extend(OPTIONAL.into_iter().filter_map(|name| read(name).ok()));
     Ok(device)

@@ -135,18 +135,14 @@ impl HostRoot {
 
     /// The content of a file, refused if it is larger than `limit`.
     pub fn read_at_most(&self, path: &str, limit: u64) -> Result<Vec<u8>, ReadError> {
-        let (file, shown) = self.open(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK)?;
-        let stat = fstat(&file).map_err(|errno| ReadError::new(&shown, errno))?;
-        if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT != SFlag::S_IFREG {
-            return Err(ReadError::NotAFile { path: shown.display().to_string() });
-        }
-        let content = read_all(File::from(file), limit).map_err(|error| {
-            ReadError::new(&shown, Errno::from_raw(error.raw_os_error().unwrap_or_default()))
-        })?;
-        if content.len() as u64 > limit {
-            return Err(ReadError::TooLarge { path: shown.display().to_string(), limit });
-        }
-        Ok(content)
+        let (file, shown) = self.open(path, READING)?;
+        content(file, &shown, limit)
+    }
+
+    /// A directory of which several files will be read: its path is walked once, and those of sysfs are long and have links.
+    pub fn directory<'h>(&'h self, path: &'h str) -> Directory<'h> {
+        let opened = self.open(path, OFlag::O_PATH | OFlag::O_DIRECTORY);
+        Directory { root: self, path, opened: opened.ok().map(|(directory, _)| directory) }
     }
 
     /// The content as text; bytes that are not UTF-8 become U+FFFD.
@@ -231,14 +227,20 @@ impl HostRoot {
     }
 }
 
-/// Reads to the end, but not much beyond `limit`. Nearly all files are one word: one read, and one that says "end".
-fn read_all(mut file: File, limit: u64) -> std::io::Result<Vec<u8>> {
+/// Reads to the end, but not much beyond `limit`. Of a file that has a size, on a disk or in sysfs, a read that is not
+/// filled is the last one: an attribute of sysfs is made whole at once.
+fn read_all(mut file: File, sized: bool, limit: u64) -> std::io::Result<Vec<u8>> {
     let mut content = Vec::new();
     let mut part = [0; 4096];
     while content.len() as u64 <= limit {
         match file.read(&mut part) {
             Ok(0) => break,
-            Ok(length) => content.extend_from_slice(part.get(..length).unwrap_or_default()),
+            Ok(length) => {
+                content.extend_from_slice(part.get(..length).unwrap_or_default());
+                if sized && length < part.len() {
+                    break;
+                }
+            }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
@@ -277,6 +279,55 @@ fn concatenated(prefix: &str, path: &str) -> Result<PathBuf, Errno> {
         true => Ok(join(prefix, path)),
         false => resolve(path, |path| join(prefix, path)),
     }
+}
+
+/// See [`HostRoot::directory`].
+pub struct Directory<'h> {
+    root: &'h HostRoot,
+    path: &'h str,
+    opened: Option<OwnedFd>,
+}
+
+impl Directory<'_> {
+    /// The content of a file in it, as text.
+    pub fn read_text(&self, name: &str) -> Result<String, ReadError> {
+        let path = || format!("{}/{name}", self.path);
+        match self.opened.as_ref().map(|directory| self.open(directory, name)) {
+            Some(Ok(file)) => Ok(into_text(content(file, Path::new(&path()), HOST_FILE_BYTES)?)),
+            Some(Err(Errno::ENOENT | Errno::ENOTDIR)) => Err(ReadError::Missing { path: path() }),
+            // A link, in a recorded host, or a directory that cannot be opened: by the whole path, which says why.
+            _ => self.root.read_text(&path()),
+        }
+    }
+
+    fn open(&self, directory: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
+        let flags = READING | OFlag::O_CLOEXEC;
+        if !self.root.is_recorded() {
+            return openat(directory, name, flags, Mode::empty());
+        }
+        let plain = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS;
+        openat2(directory, name, OpenHow::new().flags(flags).resolve(plain))
+    }
+}
+
+/// Nothing waits for what should be a file and is a pipe.
+const READING: OFlag = OFlag::O_RDONLY.union(OFlag::O_NONBLOCK);
+
+/// What an open file holds; `shown` is its name in messages.
+fn content(file: OwnedFd, shown: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+    let stat = fstat(&file).map_err(|errno| ReadError::new(shown, errno))?;
+    if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT != SFlag::S_IFREG {
+        return Err(ReadError::NotAFile { path: shown.display().to_string() });
+    }
+    // A file of /proc has no size; only reading on tells where it ends.
+    let sized = stat.st_size > 0;
+    let content = read_all(File::from(file), sized, limit).map_err(|error| {
+        ReadError::new(shown, Errno::from_raw(error.raw_os_error().unwrap_or_default()))
+    })?;
+    if content.len() as u64 > limit {
+        return Err(ReadError::TooLarge { path: shown.display().to_string(), limit });
+    }
+    Ok(content)
 }
 
 /// By `openat`, which musl does not follow with a second system call as it does `open`.

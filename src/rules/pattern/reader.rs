@@ -5,7 +5,7 @@
 //! quotes, `\pN` and `[[:alpha:]]` are classes, `(?<n>` names a group. It never recurses; open groups are on a stack
 //! of its own. Captures keep their number and their name; `Pattern` ignores them, templates ask for them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use regex_syntax::hir::{Capture, Class, ClassUnicode, ClassUnicodeRange, Dot, Hir, Look};
 
@@ -34,7 +34,7 @@ pub(super) struct Reader<'p> {
     captures: u32,
     pub(super) ranges: usize,
     folded: usize,
-    pub(super) named: HashMap<(&'p str, bool), ClassUnicode>,
+    pub(super) named: BTreeMap<(&'p str, bool), ClassUnicode>,
 }
 
 /// Reads a whole pattern.
@@ -48,7 +48,7 @@ pub(super) fn read(pattern: &str) -> Result<Parsed, PatternError> {
         captures: 0,
         ranges: 0,
         folded: 0,
-        named: HashMap::new(),
+        named: BTreeMap::new(),
     };
     let mut after_repeat = false;
     while let Some(c) = reader.rest.chars().next() {
