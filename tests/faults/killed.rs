@@ -1,7 +1,9 @@
-//! Row 12: kill -9 of the hook and of its worker, at every system call they make.
+//! Row 12: kill -9 of the hook and of its worker, at the system calls they make and at random. `killed_tool.rs` does the
+//! same to the tool's commands that write.
 //!
 //! A first run under strace lists the calls; then each is made the last one of a run. Whatever was left behind, the
-//! next start must come to the right decision, in time, and nothing under a final name may be a part of a file.
+//! next start must come to the right decision, in time, and nothing under a final name may be a part of a file. Every
+//! test run takes a sample of the calls; with `IMGCOMPAT_KILL_ALL=yes` each one is taken (some thousand kills, minutes).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,8 +14,18 @@ use crate::attached::{FAILS, attached, specification};
 use crate::disk::has_strace;
 use crate::node::{Node, install, write_script};
 
+/// Every so many-th call is taken.
+pub fn every(usual: usize) -> usize {
+    if std::env::var_os("IMGCOMPAT_KILL_ALL").is_some() { 1 } else { usual }
+}
+
+/// So many rounds of something at random.
+pub fn rounds(usual: usize) -> usize {
+    if std::env::var_os("IMGCOMPAT_KILL_ALL").is_some() { usual * 8 } else { usual }
+}
+
 /// System calls in the order in which they are made, each with how often its name came before.
-fn calls(trace: &Path) -> Vec<(String, usize)> {
+pub fn calls(trace: &Path) -> Vec<(String, usize)> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     let text = fs::read_to_string(trace).unwrap();
     let names =
@@ -28,18 +40,46 @@ fn calls(trace: &Path) -> Vec<(String, usize)> {
         .collect()
 }
 
+/// A program and what it is killed for: run once through strace as a whole, then once for each call.
+pub struct Victim<'a> {
+    /// What is killed, for whoever reads the output.
+    pub what: &'a str,
+    /// Runs it through a program with arguments.
+    pub run: &'a dyn Fn(&[&str]),
+    /// Puts everything back first.
+    pub before: &'a dyn Fn(),
+    /// Looks at what is left.
+    pub after: &'a dyn Fn(&str),
+}
+
+impl Victim<'_> {
+    /// Kills it at every so many-th call.
+    pub fn killed(&self, step: usize) {
+        let folder = tempfile::tempdir().unwrap();
+        let trace = folder.path().join("trace");
+        (self.before)();
+        (self.run)(&["strace", "-qq", "-o", &trace.display().to_string()]);
+        let calls = calls(&trace);
+        assert!(calls.len() > 50, "{}: {} calls", self.what, calls.len());
+        for (name, nth) in calls.iter().step_by(step) {
+            let inject = format!("inject={name}:signal=KILL:when={nth}");
+            (self.before)();
+            (self.run)(&["strace", "-qq", "-o", "/dev/null", "-e", &inject]);
+            (self.after)(&format!("{}, {inject}", self.what));
+        }
+        let kills = calls.len().div_ceil(step);
+        println!("{}: killed at {kills} of {} system calls", self.what, calls.len());
+    }
+}
+
 /// What a killed start may leave behind does no harm.
-fn recovers(node: &Node, point: &str) {
+pub fn recovers(node: &Node, point: &str) {
     let began = Instant::now();
     let ended = node.start();
     assert_eq!(ended.code, 1, "{point}: {}", ended.stderr);
     assert!(ended.stderr.contains("refused"), "{point}: {}", ended.stderr);
     assert!(began.elapsed() < Duration::from_secs(5), "{point}: {:?}", began.elapsed());
-    let log = fs::read_to_string(node.root().join("var/log/imgcompat/decisions.jsonl"))
-        .unwrap_or_default();
-    for line in log.lines() {
-        assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{point}: torn: {line}");
-    }
+    no_line_is_torn(node, point);
     for name in ["artifacts", "refusals", "images", "host"] {
         let folder =
             imgcompat::kept::Folder::open(&node.root().join("var/cache/imgcompat"), name).unwrap();
@@ -54,45 +94,44 @@ fn recovers(node: &Node, point: &str) {
     }
 }
 
-fn killed_everywhere(warm: bool, every: usize) {
-    let (node, _registry, _server) = attached(&specification(FAILS));
-    if warm {
-        node.start();
-    }
-    let trace = node.root().join("trace");
-    fs::create_dir_all(node.root()).unwrap();
-    let trace_text = trace.display().to_string();
-    let command = node.command(&["strace", "-qq", "-o", &trace_text]);
-    assert_eq!(Node::finish(command, node.state().as_bytes()).code, 1);
-    let calls = calls(&trace);
-    assert!(calls.len() > 50, "{}", calls.len());
-    for (name, nth) in calls.iter().step_by(every) {
-        if !warm {
-            let _ = fs::remove_dir_all(node.root().join("var"));
+/// In the log and in what rotation made of it.
+pub fn no_line_is_torn(node: &Node, point: &str) {
+    for entry in fs::read_dir(node.root().join("var/log/imgcompat")).into_iter().flatten() {
+        let log = fs::read_to_string(entry.unwrap().path()).unwrap();
+        for line in log.lines() {
+            let whole = serde_json::from_str::<serde_json::Value>(line).is_ok();
+            assert!(whole, "{point}: torn: {line}");
         }
-        let inject = format!("inject={name}:signal=KILL:when={nth}");
-        let command = node.command(&["strace", "-qq", "-o", "/dev/null", "-e", &inject]);
-        Node::finish(command, node.state().as_bytes());
-        recovers(&node, &inject);
     }
-    println!(
-        "killed at {} of {} system calls, warm {warm}",
-        calls.len().div_ceil(every),
-        calls.len()
-    );
+}
+
+fn killed_hook(warm: bool, step: usize) {
+    let (node, _registry, _server) = attached(&specification(FAILS));
+    node.start();
+    Victim {
+        what: if warm { "the warm hook" } else { "the cold hook" },
+        run: &|wrapper| drop(Node::finish(node.command(wrapper), node.state().as_bytes())),
+        before: &|| {
+            if !warm {
+                let _ = fs::remove_dir_all(node.root().join("var"));
+            }
+        },
+        after: &|point| recovers(&node, point),
+    }
+    .killed(step);
 }
 
 #[test]
 fn row_12_a_warm_hook_that_is_killed_at_any_system_call_leaves_nothing_wrong() {
     if has_strace() {
-        killed_everywhere(true, 2);
+        killed_hook(true, every(2));
     }
 }
 
 #[test]
 fn row_12_a_cold_hook_that_is_killed_at_any_system_call_leaves_nothing_wrong() {
     if has_strace() {
-        killed_everywhere(false, 5);
+        killed_hook(false, every(6));
     }
 }
 
@@ -119,7 +158,8 @@ fn row_12_a_worker_that_is_killed_at_any_system_call_leaves_nothing_wrong() {
     assert_eq!(run().code, 1);
     let calls = calls(&trace);
     assert!(calls.len() > 50);
-    for (name, nth) in calls.iter().step_by(8) {
+    let step = every(8);
+    for (name, nth) in calls.iter().step_by(step) {
         let _ = fs::remove_dir_all(node.root().join("var"));
         let inject = format!("inject={name}:signal=KILL:when={nth}");
         replace(&format!("-o /dev/null -e {inject}"));
@@ -127,14 +167,16 @@ fn row_12_a_worker_that_is_killed_at_any_system_call_leaves_nothing_wrong() {
         assert!(ended.code == 0 || ended.stderr.contains("refused"), "{inject}: {}", ended.stderr);
         recovers(&node, &format!("worker, {inject}"));
     }
-    println!("killed the worker at {} of {} system calls", calls.len().div_ceil(8), calls.len());
+    let kills = calls.len().div_ceil(step);
+    println!("the worker: killed at {kills} of {} system calls", calls.len());
 }
 
 #[test]
 fn row_12_hooks_that_are_killed_at_random_leave_nothing_wrong() {
     let (node, _registry, _server) = attached(&specification(FAILS));
     let mut random = 12345u64;
-    for round in 0..60 {
+    let rounds = rounds(50);
+    for round in 0..rounds {
         if round % 3 == 0 {
             let _ = fs::remove_dir_all(node.root().join("var"));
         }
@@ -147,4 +189,5 @@ fn row_12_hooks_that_are_killed_at_random_leave_nothing_wrong() {
         child.wait().unwrap();
         recovers(&node, &format!("round {round}"));
     }
+    println!("the hook: killed {rounds} times at random");
 }

@@ -16,12 +16,17 @@ mod faulty_server;
 mod node;
 
 mod clock;
+mod containerd;
 mod disk;
 mod host;
+mod hour;
+mod installed;
 mod killed;
+mod killed_tool;
 mod process;
 mod registry;
 mod storage;
+mod threats;
 mod words;
 
 use imgcompat::policy::Action;

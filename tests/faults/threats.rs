@@ -1,0 +1,125 @@
+//! Attacks that are no faults and need the whole program: what is opened, what is inherited, who can read what is kept.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use nix::sys::stat::Mode;
+
+use crate::attached::{FAILS, FITS, attached, specification};
+use crate::disk::has_strace;
+use crate::is_root;
+use crate::node::Node;
+
+/// A root file system that is a trap, and a bundle full of links, while every path that is opened is watched.
+#[test]
+fn nothing_below_the_root_file_system_is_opened_and_no_link_of_the_bundle_followed() {
+    if !has_strace() {
+        return;
+    }
+    let (node, _registry, _server) = attached(&specification(FAILS));
+    let root = node.storage().join("overlay/layer1/merged");
+    for folder in ["etc", "proc/sys/kernel", "sys", "usr/lib"] {
+        fs::create_dir_all(root.join(folder)).unwrap();
+    }
+    for name in ["etc/os-release", "usr/lib/os-release", "proc/sys/kernel/osrelease"] {
+        nix::unistd::mkfifo(&root.join(name), Mode::S_IRWXU).unwrap();
+    }
+    std::os::unix::fs::symlink("/etc/shadow", root.join("etc/passwd")).unwrap();
+    std::os::unix::fs::symlink("/etc/shadow", node.bundle().join("state.json")).unwrap();
+    let trace = node.root().join("trace");
+    fs::create_dir_all(node.root()).unwrap();
+    let trace_text = trace.display().to_string();
+    let wrapper = ["strace", "-f", "-qq", "-s", "4096", "-e", "trace=file", "-o", &trace_text];
+    let mut command = node.command(&wrapper);
+    command.current_dir(&root);
+    let ended = Node::finish(command, node.state().as_bytes());
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    let text = fs::read_to_string(&trace).unwrap();
+    let inside = text.lines().filter(|line| line.contains("/layer1/merged")).collect::<Vec<_>>();
+    println!(
+        "{} paths looked at, {} of them in the root file system",
+        text.lines().count(),
+        inside.len()
+    );
+    assert!(inside.is_empty(), "{inside:#?}");
+    assert!(!text.contains("/etc/shadow"), "a link was followed");
+    // A relative path would be the container's, since that is where the hook was started.
+    let relative = |line: &&str| {
+        let path = line.split('"').nth(1).unwrap_or("/");
+        !path.starts_with('/') && line.contains("AT_FDCWD")
+    };
+    let relative: Vec<&str> = text.lines().filter(relative).collect();
+    assert!(relative.is_empty(), "{relative:#?}");
+}
+
+/// A bundle's `config.json` that is a link leads nowhere.
+#[test]
+fn a_configuration_that_is_a_link_is_not_read() {
+    let (node, _registry, _server) = attached(&specification(FAILS));
+    let config = node.bundle().join("config.json");
+    let elsewhere = node.root().join("elsewhere.json");
+    fs::create_dir_all(node.root()).unwrap();
+    fs::rename(&config, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &config).unwrap();
+    node.write("etc/imgcompat/config.toml", &crate::strict("enforce", ""));
+    let ended = node.start();
+    println!("config.json is a link: exit code {}: {}", ended.code, node.record().reason);
+    assert_eq!(ended.code, 1);
+    assert!(node.record().reason.contains("config.json cannot be read"));
+}
+
+/// The environment of the engine, which may be the image's, reaches neither the hook's decisions nor its worker.
+#[test]
+fn the_environment_is_put_away() {
+    let (node, _registry, _server) = attached(&specification(FAILS));
+    let plain = node.start();
+    let _ = fs::remove_dir_all(node.root().join("var"));
+    let mut command = node.command(&[]);
+    for (name, value) in [
+        ("PATH", "/nonexistent"),
+        ("HOME", "/nonexistent"),
+        ("TMPDIR", "/nonexistent"),
+        ("IMGCOMPAT_MODE", "off"),
+        ("NODE_NAME", "lie"),
+        ("HTTP_PROXY", "http://127.0.0.1:1"),
+        ("http_proxy", "http://127.0.0.1:1"),
+        ("SSL_CERT_FILE", "/nonexistent"),
+        ("RUST_BACKTRACE", "1"),
+    ] {
+        command.env(name, value);
+    }
+    let ended = Node::finish(command, node.state().as_bytes());
+    println!("a hostile environment: exit code {}: {}", ended.code, ended.stderr.trim());
+    assert_eq!((plain.code, ended.code), (1, 1), "{}", ended.stderr);
+    assert_eq!(node.record().verdict, "incompatible");
+}
+
+/// Names of images are other tenants' business: cache and log are root's alone.
+#[test]
+fn other_users_read_neither_cache_nor_log() {
+    if !is_root() {
+        return;
+    }
+    let (node, _registry, _server) = attached(&specification(FITS));
+    assert_eq!(node.start().code, 0);
+    let mut path = node.root();
+    while path.starts_with(std::env::temp_dir()) && path != std::env::temp_dir() {
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path.pop();
+    }
+    for place in ["var/cache/imgcompat", "var/log/imgcompat"] {
+        let place = node.root().join(place);
+        let listed = std::process::Command::new("setpriv")
+            .args(["--reuid", "1000", "--regid", "1000", "--clear-groups", "find"])
+            .arg(&place)
+            .args(["-type", "f"])
+            .output()
+            .unwrap();
+        println!(
+            "{}: uid 1000 sees {:?}",
+            place.display(),
+            String::from_utf8_lossy(&listed.stdout)
+        );
+        assert!(listed.stdout.is_empty(), "{}", String::from_utf8_lossy(&listed.stdout));
+    }
+}
