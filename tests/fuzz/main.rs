@@ -105,12 +105,14 @@ fn fuzz(target: &Target, time: Duration) {
     let mut random = Random(
         std::env::var("IMGCOMPAT_FUZZ_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(day),
     );
-    let slow =
-        if cfg!(debug_assertions) { Duration::from_secs(20) } else { Duration::from_secs(1) };
+    let slow = std::env::var("IMGCOMPAT_FUZZ_HANG_MS").ok().and_then(|text| text.parse().ok());
+    // What is compiled without optimization takes up to twenty times as long.
+    let usual = if cfg!(debug_assertions) { 20_000 } else { 1_000 };
+    let slow = Duration::from_millis(slow.unwrap_or(usual));
     let began = Instant::now();
     let mut corpus: Vec<Vec<u8>> =
         target.seeds.iter().map(|seed| seed.as_bytes().to_vec()).collect();
-    let mut executions = 0u64;
+    let (mut executions, mut slowest) = (0u64, Duration::ZERO);
     while began.elapsed() < time {
         let mut input = corpus[random.below(corpus.len())].clone();
         for _ in 0..1 + random.below(6) {
@@ -130,6 +132,7 @@ fn fuzz(target: &Target, time: Duration) {
             );
         }
         executions += 1;
+        slowest = slowest.max(took);
         // Some of what came out is where later changes begin, so that they pile up.
         if corpus.len() < 64 && random.below(50) == 0 {
             corpus.push(input);
@@ -140,7 +143,7 @@ fn fuzz(target: &Target, time: Duration) {
             }
         }
     }
-    println!("{}: {executions} executions", target.name);
+    println!("{}: {executions} executions, the slowest {} ms", target.name, slowest.as_millis());
 }
 
 /// One after the other, since each works with files of its own thread and time is taken of it.

@@ -2,6 +2,11 @@
 //! `tests/fuzz`, which mutates them for a moment in every test run, and by `fuzz/`, where libFuzzer does for as long as
 //! one likes.
 
+#[path = "targets/engines.rs"]
+mod engines;
+#[path = "targets/talks.rs"]
+mod talks;
+
 use std::cell::RefCell;
 use std::fs;
 use std::io::Write;
@@ -9,11 +14,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use imgcompat::artifact::{cache, check};
-use imgcompat::audit::{Record, message, sanitize};
+use imgcompat::audit::history::Lines;
+use imgcompat::audit::{Record, counters::Counters, message, repeats, sanitize};
 use imgcompat::deadline::Deadline;
-use imgcompat::host::{FeatureSet, Host, HostRoot};
-use imgcompat::image::ImagePattern;
+use imgcompat::host::{FeatureSet, Features, Host, HostRoot};
 use imgcompat::image::storage_records::Store;
+use imgcompat::image::{ImagePattern, Memory};
+use imgcompat::kept::{self, Folder};
 use imgcompat::oci::{Digest, Document, Reference, Repository};
 use imgcompat::paths::Paths;
 use imgcompat::policy::Policy;
@@ -23,7 +30,9 @@ use imgcompat::rules::matched::Matched;
 use imgcompat::rules::{self, pattern::Pattern, template, version::Version};
 use imgcompat::spec::{decode, lint};
 use imgcompat::start;
-use imgcompat::worker::protocol::{CompileAnswer, FetchOutcome, FetchRequest};
+use imgcompat::worker::protocol::{
+    CheckAnswer, CompileAnswer, DocumentsAnswer, DocumentsRequest, FetchOutcome, FetchRequest,
+};
 
 /// One parser.
 pub struct Target {
@@ -43,8 +52,17 @@ const INDEX: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image
 
 const RECORD: &str = r#"{"time":"2026-11-24T08:39:46.56Z","container":"3f2a","engine":"podman","image":"registry.example/a:1","mode":"enforce","verdict":"incompatible","cause":null,"decision":"deny","under_enforce":"deny","reason":"r","judgements":[{"artifact":{"digest":null,"source":"local"},"verdict":"incompatible","set":null,"sets":[{"index":0,"description":"","tag":"","weight":0,"verdict":"incompatible","rules":[{"name":"k","verdict":"incompatible","error":null,"expressions":[{"feature":"kernel.version","element":"major","matcher":"matchExpressions","op":"Gt","value":["2"],"type":"","verdict":"no-match","host":"6","error":null,"position":{"line":10,"column":9}}],"matchAny":[]}]}]}],"duration_us":531,"version":"0.1.0"}"#;
 
+/// Two records, a torn one, a foreign line, and one without its end.
+const LOG: &str = "{\"time\":\"2026-11-24T08:39:46.56Z\",\"container\":\"3f2a\",\"engine\":null,\"image\":\"a\",\"mode\":\"audit\",\"verdict\":\"undecided\",\"cause\":\"internal\",\"decision\":\"allow\",\"under_enforce\":\"deny\",\"reason\":\"r\",\"repeated\":3,\"duration_us\":531,\"version\":\"0.1.0\"}\n{\"time\":\"x\n\nno record\n{\"time\":\"2026";
+
+/// An image's configuration.
+const CONFIGURATION: &str = r#"{"rootfs":{"type":"layers","diff_ids":["sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"]}}"#;
+
+/// `index.json` with the annotations that `mirror` writes.
+const LAYOUT_INDEX: &str = r#"{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2,"annotations":{"io.imgcompat.repository":"r.example/a","io.imgcompat.subject":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","io.imgcompat.binding":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"}}]}"#;
+
 /// All of them.
-pub const TARGETS: [Target; 21] = [
+pub const TARGETS: [Target; 30] = [
     Target {
         name: "state",
         run: state,
@@ -157,19 +175,92 @@ pub const TARGETS: [Target; 21] = [
         ],
     },
     Target {
+        name: "kept-files",
+        run: kept_files,
+        seeds: &[
+            "\u{0}{\"stamp\":{\"version\":\"0\",\"path\":\"/a\",\"device\":1,\"inode\":2,\"size\":3,\"modified\":[1,2],\"changed\":[1,2]},\"known\":{\"id\":\"b\",\"names\":[\"r/a:1\"],\"manifests\":[],\"indexes\":[]}}",
+            "\u{1}{\"key\":{\"repository\":{\"registry\":\"r.example\",\"path\":\"a\"},\"subjects\":[]},\"answer\":null,\"trouble\":null}",
+            "\u{2}{\"written_at\":5,\"left_out\":1,\"container\":\"c\",\"image\":\"a\",\"outcome\":\"incompatible\"}",
+            "\u{3}{\"place\":{\"inode\":1,\"offset\":2,\"head\":\"00\"},\"decisions\":[],\"would_be_refused\":0,\"sources\":{},\"durations\":[0,0,0,0,0,0,0,0,0,0,0,0,0,0],\"duration_us\":0,\"unreadable\":0,\"newest\":0}",
+            "\u{4}0x00000007 0x00: eax=0x1 ebx=0x2 ecx=0x3 edx=0x4\n",
+        ],
+    },
+    Target { name: "decision-log", run: decision_log, seeds: &[LOG] },
+    Target {
+        name: "docker-files",
+        run: engines::docker_files,
+        seeds: &[
+            r#"0{"ID":"c1","Image":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","Config":{"Image":"registry.example/a:1"},"Driver":"overlay2","ImageManifest":{"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"}}"#,
+            r#"1{"Repositories":{"registry.example/a":{"registry.example/a:1":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","registry.example/a@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"}}}"#,
+        ],
+    },
+    Target {
+        name: "containerd-answer",
+        run: engines::containerd_answer,
+        seeds: &[
+            r#"{"outcome":"container","image":"registry.example/a:1","kind":"container","image_ref":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","snapshot_parent":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","images":[{"name":"registry.example/a:1","target":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"}]}"#,
+        ],
+    },
+    Target {
+        name: "containerd-api",
+        run: talks::containerd_api,
+        seeds: &[
+            "1\n\u{4e}\u{12}\u{4}\n\u{1}k\u{12}\u{1}v\u{1a}\u{14}registry.example/a:1\u{32}\u{9}overlayfs\u{3a}\u{2}c1\u{52}\u{3}\n\u{1}x",
+            "1\n\u{5}\u{12}\u{3}sha",
+            "0\u{0}\u{0}\u{0}\u{4}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{5}\u{1}\u{4}\u{0}\u{0}\u{0}\u{1}\u{8}\u{3}200\u{0}\u{0}\u{5}\u{0}\u{1}\u{0}\u{0}\u{0}\u{1}\u{0}\u{0}\u{0}\u{0}\u{0}",
+        ],
+    },
+    Target {
+        name: "content-store",
+        run: engines::content_store,
+        seeds: &[MANIFEST, INDEX, CONFIGURATION],
+    },
+    Target { name: "layout", run: engines::layout, seeds: &[INDEX, LAYOUT_INDEX] },
+    Target {
+        name: "engine-configuration",
+        run: engines::engine_configurations,
+        seeds: &[
+            "0{\"runtimes\":{\"nvidia\":{\"path\":\"nvidia-container-runtime\",\"runtimeArgs\":[]}},\"default-runtime\":\"nvidia\"}",
+            "1version = 2\n[plugins.'io.containerd.grpc.v1.cri'.containerd.runtimes.runc]\nruntime_type = 'io.containerd.runc.v2'\n[plugins.'io.containerd.grpc.v1.cri'.containerd.runtimes.runc.options]\nBinaryName = 'crun'\n",
+            "2[crio.runtime]\nhooks_dir = ['/a']\ndefault_runtime = 'crun'\n[crio.runtime.runtimes.crun]\nruntime_path = '/usr/bin/crun'\n",
+            "3[engine]\nruntime = 'crun'\nhooks_dir = ['/a']\n[engine.runtimes]\ncrun = ['/usr/bin/crun']\n",
+            "4{\"hooks\":{\"createRuntime\":[]}}",
+            "5{\"version\":\"1.0.0\",\"hook\":{\"path\":\"/x\"},\"when\":{\"always\":true},\"stages\":[\"createRuntime\"]}",
+        ],
+    },
+    Target {
+        name: "registry-answer",
+        run: talks::registry_answer,
+        seeds: &[
+            INDEX,
+            "HTTP/1.1 401 X\r\nWWW-Authenticate: Bearer realm=\"http://127.0.0.1:1/t\",service=\"s\", Basic realm=\"x\"\r\nContent-Length: 2\r\n\r\n{}\u{0}{\"token\":\"abc\",\"expires_in\":60}",
+            "HTTP/1.1 404 X\r\nContent-Length: 53\r\n\r\n{\"errors\":[{\"code\":\"NAME_UNKNOWN\",\"message\":\"m\"}]}  ",
+            "HTTP/1.1 200 X\r\nLink: </v2/a/referrers/x?n=2>; rel=\"next\"\r\nContent-Type: application/vnd.oci.image.index.v1+json\r\nOCI-Filters-Applied: artifactType\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n\u{0}HTTP/1.1 429 X\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n\u{0}HTTP/1.1 302 X\r\nLocation: http://127.0.0.1:1/x\r\nContent-Length: 0\r\n\r\n",
+        ],
+    },
+    Target {
         name: "host-files",
         run: host_files,
         seeds: &[
             "\u{0}6.18.44-fc\n",
             "\u{1}# comment\nCONFIG_X=y\nCONFIG_Z=\"a\"\n",
             "\u{2}nf_tables 4096 0 - Live 0x0\n",
-            "\u{3}MemTotal: 1 kB\nSwapTotal: 5 kB\n",
+            "\u{3}Filename Type Size Used Priority\n/dev/vdb partition 1 0 -2\n",
             "\u{4}ID=debian\nVERSION_ID=\"12\"\n",
             "\u{5}0x030200\n",
-            "\u{6}HugePages_Total: 4\n",
+            "\u{6}4\n",
             "\u{7}0x00000007 0x00: eax=0x1 ebx=0x2 ecx=0x3 edx=0x4\n",
             "\u{8}# +expiry-time=2999-01-01T00:00:00Z\nx.example/a=b\n",
             "\u{9}0-3,7\n",
+            "\u{a}1000\n",
+            "\u{f}22 1 0:20 / /sys/fs/resctrl rw,relatime - resctrl resctrl rw\n",
+            "\u{10}sev 509\nsev_es 99\n",
+            "\u{11}1\n",
+            "\u{12}kernel/fs/ext4/ext4.ko\n",
+            "\u{14}processor\t: 0\nFeatures\t: fp asimd\nCPU implementer\t: 0x41\nCPU part\t: 0xd0c\n",
+            "\u{15}\u{10}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{7f}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}",
+            "\u{16}vendor_id       : IBM/S390\nprocessor 0: version = FF,  identification = 1,  machine = 3931\nfeatures\t: esan3 zarch\n",
+            "\u{17}Type: 3931\nVM00 Name: x\nVM00 Control Program: KVM/Linux\n",
         ],
     },
     Target {
@@ -323,6 +414,9 @@ fn worker_answer(bytes: &[u8]) {
     let _ = FetchOutcome::read_from(&mut &*bytes);
     let _ = serde_json::from_slice::<CompileAnswer>(bytes);
     let _ = serde_json::from_slice::<FetchRequest>(bytes);
+    let _ = serde_json::from_slice::<CheckAnswer>(bytes);
+    let _ = serde_json::from_slice::<DocumentsAnswer>(bytes);
+    let _ = serde_json::from_slice::<DocumentsRequest>(bytes);
 }
 
 fn cache_file(bytes: &[u8]) {
@@ -359,27 +453,109 @@ fn registry_files(bytes: &[u8]) {
     let _ = Access::for_repository(&repository, &options);
 }
 
-/// The first byte says which file.
-fn host_files(bytes: &[u8]) {
-    const FILES: [&str; 10] = [
-        "proc/sys/kernel/osrelease",
-        "boot/config-6.1.0",
-        "proc/modules",
-        "proc/meminfo",
-        "etc/os-release",
-        "sys/bus/pci/devices/0000:00:00.0/class",
-        "sys/devices/system/node/node0/meminfo",
-        ".imgcompat/cpuid",
+/// What the first byte of an input can choose, with the features that come from it: one file of each kind of reader,
+/// below the directory of a host of each architecture that reads it.
+const HOST_FILES: [(&str, &str, &[&str]); 24] = [
+    ("x86_64", "proc/sys/kernel/osrelease", &["kernel.version", "kernel.loadedmodule"]),
+    ("x86_64", "boot/config-6.1.0", &["kernel.config"]),
+    ("x86_64", "proc/modules", &["kernel.loadedmodule"]),
+    ("x86_64", "proc/swaps", &["memory.swap"]),
+    ("x86_64", "etc/os-release", &["system.osrelease"]),
+    ("x86_64", "sys/bus/pci/devices/0000:00:00.0/class", &["pci.device"]),
+    ("x86_64", "sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", &["memory.hugepages"]),
+    ("x86_64", ".imgcompat/cpuid", &["cpu.cpuid", "cpu.model", "cpu.security", "cpu.rdt"]),
+    (
+        "x86_64",
         "etc/kubernetes/node-feature-discovery/features.d/f",
-        "sys/devices/system/cpu/online",
-    ];
+        &["local.feature", "local.label"],
+    ),
+    ("x86_64", "sys/devices/system/cpu/online", &["cpu.topology", "cpu.pstate"]),
+    ("x86_64", "sys/class/net/eth0/speed", &["network.device", "network.virtual"]),
+    ("x86_64", "sys/block/sda/queue/rotational", &["storage.block"]),
+    ("x86_64", "sys/bus/usb/devices/1-1/bDeviceClass", &["usb.device"]),
+    ("x86_64", "sys/bus/nd/devices/namespace0.0/mode", &["memory.nv"]),
+    ("x86_64", "sys/devices/virtual/dmi/id/sys_vendor", &["system.dmiid"]),
+    ("x86_64", "proc/self/mountinfo", &["cpu.rdt"]),
+    ("x86_64", "sys/fs/cgroup/misc.capacity", &["cpu.security"]),
+    ("x86_64", "sys/fs/selinux/enforce", &["kernel.selinux"]),
+    ("x86_64", "lib/modules/6.1.0/modules.builtin", &["kernel.enabledmodule"]),
+    ("x86_64", "proc/config.gz", &["kernel.config"]),
+    ("arm64", "proc/cpuinfo", &["cpu.model", "cpu.cpuid"]),
+    ("arm64", "proc/self/auxv", &["cpu.cpuid"]),
+    ("s390x", "proc/cpuinfo", &["cpu.model", "cpu.cpuid", "cpu.security"]),
+    ("s390x", "proc/sysinfo", &["cpu.model"]),
+];
+
+fn host_files(bytes: &[u8]) {
     let Some((first, rest)) = bytes.split_first() else { return };
-    let host = folder().join("host");
-    fs::create_dir_all(host.join("proc/sys/kernel")).expect("a directory");
-    file("host/proc/sys/kernel/osrelease", b"6.1.0\n");
-    let path = file(&format!("host/{}", FILES[usize::from(*first) % FILES.len()]), rest);
-    Host::new(HostRoot::tree(&host).expect("a tree")).export();
+    let (architecture, name, features) = HOST_FILES[usize::from(*first) % HOST_FILES.len()];
+    let at = |name: &str| format!("host-{architecture}/{name}");
+    file(&at(".imgcompat/arch"), architecture.as_bytes());
+    file(&at("proc/sys/kernel/osrelease"), b"6.1.0\n");
+    // A device counts only with all of its identity, and one of USB only with a product.
+    for attribute in ["vendor", "device", "subsystem_vendor", "subsystem_device"] {
+        file(&at(&format!("sys/bus/pci/devices/0000:00:00.0/{attribute}")), b"0x10de\n");
+    }
+    file(&at("sys/bus/usb/devices/1-1/idProduct"), b"0002\n");
+    let path = file(&at(name), rest);
+    let root = folder().join(format!("host-{architecture}"));
+    let host = Host::new(HostRoot::tree(&root).expect("a tree"));
+    for feature in features {
+        host.discover(feature);
+    }
     let _ = fs::remove_file(path);
+}
+
+/// Files of the cache that have their checksum, so that their content is read. The first byte says which.
+fn kept_files(bytes: &[u8]) {
+    let Some((first, rest)) = bytes.split_first() else { return };
+    let cache = folder().join("cache");
+    let keep = |directory: &str, name: &str, content: &[u8]| {
+        let folder = Folder::open(&cache, directory).expect("a folder");
+        folder.store(name, content).expect("a file");
+    };
+    match first % 5 {
+        0 => {
+            file("overlay-images/images.json", b"[]");
+            let memory = Memory::below(cache.clone());
+            let place = memory.place(&store()).expect("the store's records");
+            let records = folder().join("overlay-images/images.json");
+            let name = kept::name_for(&[records.as_os_str().as_encoded_bytes(), b"b"]);
+            keep("images", &name, rest);
+            place.recall("b");
+        }
+        1 => {
+            let repository = Repository { registry: "r.example".to_owned(), path: "a".to_owned() };
+            keep("artifacts", &kept::name_for(&[b"r.example", b"a"]), rest);
+            let key = cache::Key { repository, subjects: Vec::new() };
+            cache::Cache::open(&cache).expect("the cache").load(&key);
+        }
+        2 => {
+            keep("refusals", &kept::name_for(&[b"a", b"incompatible"]), rest);
+            repeats::count(&cache, "c", "a", "incompatible", 1_000);
+        }
+        3 => {
+            keep("metrics", "state", rest);
+            let _ = Counters::load(&cache).catch_up(&folder().join("log"));
+        }
+        _ => {
+            let boot = imgcompat::artifact::clock::boot_id();
+            let head = format!("boot {boot} version {}\n", env!("CARGO_PKG_VERSION"));
+            keep("host", "cpuid", &[head.as_bytes(), rest].concat());
+            let host = Host::local().remembering(&cache);
+            host.discover("cpu.cpuid");
+            host.discover("cpu.model");
+        }
+    }
+}
+
+/// The decision log as `why`, `report` and `metrics` read it.
+fn decision_log(bytes: &[u8]) {
+    let mut lines = Lines::new(bytes);
+    while let Ok(Some(_)) = lines.next_line() {}
+    assert!(lines.bytes() <= bytes.len() as u64);
+    file("log/decisions.jsonl", bytes);
+    let _ = Counters::load(&folder().join("no-cache")).catch_up(&folder().join("log"));
 }
 
 fn features_file(bytes: &[u8]) {
