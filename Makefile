@@ -14,6 +14,11 @@ lint:
 bench:
 	CC_$(MUSL_VAR)=$${CC:-gcc} cargo build --locked --release --target $(MUSL) --bin imgcompat-hook --bin imgcompat
 	cargo bench --locked --profile dev --bench hook -- --hook target/$(MUSL)/release/imgcompat-hook $(PARTS)
+# Which functions a warm start runs, for the linker; after changes of the hot path. Needs valgrind. The programs are built twice.
+order:
+	CC_$(MUSL_VAR)=$${CC:-gcc} CARGO_PROFILE_RELEASE_STRIP=false cargo build --locked --release --target $(MUSL) --bin imgcompat-hook --bin imgcompat
+	cargo bench --locked --profile dev --bench hook -- --hook target/$(MUSL)/release/imgcompat-hook order >target/start-order.ld
+	mv target/start-order.ld .cargo/start-order.ld
 # Ten minutes unless FUZZ_SECONDS says otherwise; fuzz/README.md has the coverage-guided runs.
 fuzz:
 	PROPTEST_CASES=20000 cargo test --locked --lib

@@ -2,7 +2,7 @@
 //! is asserted, since a busy machine would make that a lie.
 //!
 //! `cargo bench --profile dev --bench hook -- --hook PATH [PART…]`, the parts being warm, size, cold, parallel, engines,
-//! nfd and compare (with `--old PATH`, two hooks against each other). The program measured is the installed one, built
+//! nfd, compare (with `--old PATH`, two hooks against each other) and order (see `order.rs`). The program measured is the installed one, built
 //! with the release profile; this driver need not be.
 
 #![allow(
@@ -17,6 +17,7 @@
 #[allow(dead_code)]
 mod faulty_server;
 mod measure;
+mod order;
 mod runtimes;
 mod store;
 
@@ -92,10 +93,12 @@ fn reply(asked: &Asked, manifests: &[(Digest, String)], specification: &str) -> 
 
 /// What the command line says.
 pub struct Wanted {
-    hook: PathBuf,
+    /// The hook to measure.
+    pub hook: PathBuf,
     old: Option<PathBuf>,
     parts: Vec<String>,
-    runs: usize,
+    /// How often each candidate is run.
+    pub runs: usize,
     scratch: tempfile::TempDir,
 }
 
@@ -130,7 +133,7 @@ impl Wanted {
 
     fn wants(&self, part: &str) -> bool {
         self.parts.iter().any(|wanted| wanted == part)
-            || (self.parts.is_empty() && part != "compare")
+            || (self.parts.is_empty() && !matches!(part, "compare" | "order"))
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -180,7 +183,7 @@ type Part = fn(&Wanted);
 
 fn main() {
     let wanted = Wanted::parse();
-    let parts: [(&str, Part); 7] = [
+    let parts: [(&str, Part); 8] = [
         ("warm", warm),
         ("size", size),
         ("cold", cold),
@@ -188,6 +191,7 @@ fn main() {
         ("engines", runtimes::engines),
         ("nfd", runtimes::nfd),
         ("compare", compare),
+        ("order", order),
     ];
     for (name, part) in parts.iter().filter(|(name, _)| wanted.wants(name)) {
         eprintln!("measuring: {name}");
@@ -195,18 +199,28 @@ fn main() {
     }
 }
 
-/// A warm start against programs that do nothing, with a local specification and with a registry's answer in the cache.
-fn warm(wanted: &Wanted) {
+/// A warm start with a local specification, and one with a registry's answer in the cache.
+fn warm_starts(wanted: &Wanted) -> [Candidate; 2] {
     let store = wanted.local_store("warm", SMALL, 10);
     let server = registry(10);
     let cached = Store::make(&wanted.path("cached"), &server.authority, SMALL);
     cached.forget();
-    let candidates = [
-        wanted.empty(),
-        Candidate::new("/bin/true", "/bin/true", &[], "/dev/null".into()),
+    [
         wanted.warm("hook, local specification", &wanted.hook, &store, 0),
         wanted.warm("hook, cached answer", &wanted.hook, &cached, 0),
-    ];
+    ]
+}
+
+/// What a warm start runs, for the linker.
+fn order(wanted: &Wanted) {
+    order::script(wanted, &warm_starts(wanted));
+}
+
+/// A warm start against programs that do nothing.
+fn warm(wanted: &Wanted) {
+    let [local, cached] = warm_starts(wanted);
+    let idle = Candidate::new("/bin/true", "/bin/true", &[], "/dev/null".into());
+    let candidates = [wanted.empty(), idle, local, cached];
     table("### A warm start", &candidates, wanted.runs);
     println!("\nPeak memory of the warm hook: {} KiB.", peak_memory(&candidates[3]));
 }
@@ -242,14 +256,8 @@ fn size(wanted: &Wanted) {
         }
     }
     table("### A warm start on nodes of other sizes", &candidates, runs);
-    for (candidate, what) in candidates.iter().zip([
-        "small",
-        "1,000 images",
-        "10,000 images",
-        "2,000 containers",
-        "10,000 expressions",
-    ]) {
-        println!("\nPeak memory, {what}: {} KiB.", peak_memory(candidate));
+    for candidate in &candidates {
+        println!("\nPeak memory, {}: {} KiB.", candidate.name, peak_memory(candidate));
     }
     pci(wanted);
 }
