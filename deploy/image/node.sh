@@ -125,11 +125,20 @@ change() {
   case $2-$planned in
     crio-*'+++ '*crio.conf.d* | containerd-*'+++ '*) mkdir -p "${pending%/*}"; serving "$2" >"$pending.$2" ;;
   esac
-  if [ "$restart" = yes ] && [ -f "$pending.$2" ]; then set -- "$@" --restart; fi
   said=0
   tool "$@" >/tmp/said 2>&1 || said=$?
   while IFS= read -r line; do say "$1 $2: $line"; done </tmp/said
   return "$said"
+}
+
+# With the consent to it. Asked again at the next look if it did not come about.
+restart_pending() {
+  [ "$restart" = yes ] || return 0
+  for engine in containerd crio; do
+    is_pending "$engine" || continue
+    say "systemctl restart $engine, by IMGCOMPAT_RESTART=yes"
+    on_node systemctl restart "$engine" || say "systemctl could not restart $engine"
+  done
 }
 
 run() {
@@ -138,6 +147,7 @@ run() {
     install_programs
     sync_policy
     for engine in $(chosen); do change enable "$engine" || say "$engine: something is left for a person to do, see above"; done
+    restart_pending
     if [ "${1:-}" = once ]; then return 0; fi
     rest
   done
@@ -157,11 +167,13 @@ remove() {
         change disable "$engine" || die "$engine still names imgcompat, see above; the programs stay"
       fi
     done
+    restart_pending
     for engine in containerd crio; do
       while is_pending "$engine"; do
         say "$engine starts containers through imgcompat until it is restarted: systemctl restart $engine. The programs stay until then."
         if [ "${1:-}" = once ]; then return 1; fi
         rest
+        restart_pending
       done
     done
     sleep "$grace"

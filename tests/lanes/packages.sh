@@ -64,6 +64,21 @@ if command -v systemd-analyze >/dev/null; then
   rm -rf "$units"
 fi
 
+# What systemd makes of the other two files, in a scratch root.
+if command -v systemd-tmpfiles >/dev/null && command -v journalctl >/dev/null && [ "$(id -u)" = 0 ]; then
+  node=$(mktemp -d)
+  mkdir -p "$node"/{etc,usr/lib/tmpfiles.d,usr/lib/systemd/catalog,var/lib/systemd/catalog}
+  echo 'root:x:0:0::/:/bin/sh' >"$node/etc/passwd"
+  echo 'root:x:0:' >"$node/etc/group"
+  cp packaging/systemd/tmpfiles.conf "$node/usr/lib/tmpfiles.d/imgcompat.conf"
+  cp packaging/systemd/imgcompat.catalog "$node/usr/lib/systemd/catalog/"
+  systemd-tmpfiles --root="$node" --create imgcompat.conf || complain "tmpfiles.conf is not accepted"
+  [ "$(stat -c %a "$node/var/cache/imgcompat" "$node/var/log/imgcompat" | paste -sd' ')" = "700 750" ] || complain "tmpfiles.conf made other directories"
+  journalctl --root="$node" --update-catalog
+  [ "$(journalctl --root="$node" --list-catalog | grep -c ' imgcompat: ')" = "$(grep -c '^-- ' packaging/systemd/imgcompat.catalog)" ] || complain "the journal's catalog lacks entries"
+  rm -rf "$node"
+fi
+
 # --- Packages, twice ---
 kinds=(deb tarball)
 command -v rpmbuild >/dev/null && kinds+=(rpm)

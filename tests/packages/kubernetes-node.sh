@@ -188,6 +188,12 @@ if node / check >"$work/said" 2>&1; then fail "the probe says that it is in forc
 grep -q 'containerd has to be restarted: systemctl restart containerd' "$work/said" || fail "$(cat "$work/said")"
 starts bad
 
+phase 'with the consent, it asks systemd for the restart'
+printf '#!/bin/sh\necho "$*" >>%s/restarts\n' "$work" >/usr/local/sbin/systemctl
+chmod 755 /usr/local/sbin/systemctl
+node / IMGCOMPAT_RESTART=yes run once
+[ "$(cat "$work/restarts")" = 'restart containerd' ] || fail "systemctl was asked for: $(cat "$work/restarts")"
+
 phase 'the node restarts containerd'
 stop_containerd
 start_containerd
