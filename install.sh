@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
-# Installs imgcompat, or removes it. Builds the two programs unless built ones are given.
+# Installs imgcompat, or removes it. Builds the programs unless built ones are given.
 #
-# The order is the point of this script. The program stands before the JSON that names it, because an engine silently skips a hook whose
-# program is missing; and the JSON goes first when imgcompat is removed. A configuration that somebody changed is never overwritten.
-# Nothing is restarted: podman reads hooks.d at every start, CRI-O watches it.
+# The order is the point of this script. The programs stand before any configuration names them: podman silently skips a hook whose program is
+# missing, other engines start nothing without it. So the configuration goes first when imgcompat is removed, and the programs stay as long as a
+# running engine still calls them. A configuration that somebody changed is never overwritten. Nothing is restarted unless --restart asks.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 prefix=/usr
 destdir=${DESTDIR:-}
-engine=podman
+engines=()
+restart=no
 stage=
 hooks_dir=/usr/share/containers/oci/hooks.d
+own_hook=no
+known=(podman crio containerd docker nerdctl)
 binaries=
 audit=no
 action=install
@@ -22,15 +25,17 @@ usage() {
 usage: ./install.sh [OPTIONS]
 
   --audit            record what would be refused, refuse nothing (writes /etc/imgcompat/config.d/10-audit.toml)
-  --binaries DIR     install imgcompat and imgcompat-hook from DIR instead of building them
-  --engine NAME      the engine the hook is for: podman (default), crio
+  --binaries DIR     install the programs from DIR instead of building them
+  --engine NAME      have this engine call imgcompat (imgcompat enable NAME): podman, crio, containerd, docker, nerdctl, or all for those
+                     found here; may be given several times (default: the hook directory that podman and CRI-O read)
+  --restart          restart engines whose configuration changed
   --stage STAGE      the hook's one stage: createRuntime, or prestart for engines that know no other
                      (default: createRuntime; prestart with podman before 3.0)
   --hooks-dir DIR    where the engine reads hooks (default: /usr/share/containers/oci/hooks.d)
   --prefix DIR       where programs go (default: /usr)
   --destdir DIR      put everything below DIR, for packages and trials (default: $DESTDIR)
   --demo             install what a demonstration needs, build, install, and show a start and a refusal
-  --uninstall        remove the hook and the programs; configuration, logs and cache stay
+  --uninstall        put back the configuration of engines, then remove the programs; imgcompat's own configuration, logs and cache stay
   --purge            with --uninstall: remove configuration, logs and cache too
   -h, --help         this text
 U
@@ -49,9 +54,10 @@ parse_arguments() {
     case $1 in
       --audit) audit=yes ;;
       --binaries) binaries=$2; shift ;;
-      --engine) engine=$2; shift ;;
-      --stage) stage=$2; shift ;;
-      --hooks-dir) hooks_dir=$2; shift ;;
+      --engine) engines+=("$2"); shift ;;
+      --restart) restart=yes ;;
+      --stage) stage=$2; own_hook=yes; shift ;;
+      --hooks-dir) hooks_dir=$2; own_hook=yes; shift ;;
       --prefix) prefix=$2; shift ;;
       --destdir) destdir=$2; shift ;;
       --demo) action=demo ;;
@@ -66,11 +72,9 @@ parse_arguments() {
 
 check_arguments() {
   local name path
-  case $engine in
-    podman | crio) ;;
-    containerd | docker | nerdctl) die "$engine does not read hooks.d; only podman and crio can be set up yet" ;;
-    *) misuse "unknown engine $engine: podman or crio" ;;
-  esac
+  for name in "${engines[@]}"; do
+    case " ${known[*]} all " in *" $name "*) ;; *) misuse "unknown engine $name: ${known[*]}, or all" ;; esac
+  done
   case $stage in '' | createRuntime | prestart) ;; *) misuse "unknown stage $stage: createRuntime or prestart" ;; esac
   for name in prefix destdir hooks_dir; do
     path=${!name}
@@ -166,7 +170,7 @@ put_program() {
 make_directories() {
   local group=root
   if getent group adm >/dev/null; then group=adm; fi
-  install -d -m 755 "$destdir$prefix/bin" "$destdir$prefix/libexec/imgcompat" "$destdir$prefix/share/imgcompat" "$destdir$hooks_dir" \
+  install -d -m 755 "$destdir$prefix/bin" "$destdir$prefix/libexec/imgcompat" "$destdir$prefix/share/imgcompat" \
     "$destdir/etc/imgcompat" "$destdir/etc/imgcompat/config.d" "$destdir/etc/imgcompat/specs.d" "$destdir/etc/logrotate.d"
   install -d -m 700 "$destdir/var/cache/imgcompat"
   if [ "$(id -u)" = 0 ]; then install -d -m 750 -g "$group" "$destdir/var/log/imgcompat"
@@ -224,17 +228,17 @@ choose_stage() {
   [ -z "$stage" ] || return 0
   stage=createRuntime
   local version=
-  if [ "$engine" = podman ] && [ -z "$destdir" ] && command -v podman >/dev/null; then
+  if [ -z "$destdir" ] && command -v podman >/dev/null; then
     version=$(podman --version 2>/dev/null | grep -oE '[0-9]+' | head -n 1 || :)
     if [ -n "$version" ] && [ "$version" -lt 3 ]; then stage=prestart; fi
   fi
 }
 
-# The last step: from the rename on, engines call the hook. The staged file's name must not end in .json, and it is checked first:
+# From the rename on, engines call the hook. The staged file's name must not end in .json, and it is checked first:
 # one unreadable JSON file makes podman refuse every start and CRI-O refuse to come up.
 put_hook() {
   local target=$destdir$hooks_dir/imgcompat.json staged
-  choose_stage
+  install -d -m 755 "$destdir$hooks_dir"
   staged=$(mktemp "$destdir$hooks_dir/.imgcompat.XXXXXX")
   sed -e "s|/usr/libexec/imgcompat/imgcompat-hook|$prefix/libexec/imgcompat/imgcompat-hook|" -e "s|\"createRuntime\"|\"$stage\"|" \
     "$here/hooks.d/imgcompat.json" >"$staged"
@@ -250,6 +254,52 @@ put_hook() {
   fi
   mv -f "$staged" "$target"
   say "installed  $hooks_dir/imgcompat.json (stage $stage)"
+}
+
+has_program() {
+  local directory
+  for directory in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; do
+    if [ -f "$destdir$directory/$1" ]; then return 0; fi
+  done
+  return 1
+}
+
+program_of() { case $1 in docker) echo dockerd ;; *) echo "$1" ;; esac; }
+
+# Sets $chosen: the engines asked for, each once; for "all" those that are installed.
+choose_engines() {
+  local name
+  chosen=()
+  for name in "${known[@]}"; do
+    case " ${engines[*]} " in
+      *" $name "*) chosen+=("$name") ;;
+      *" all "*) if has_program "$(program_of "$name")"; then chosen+=("$name"); fi ;;
+    esac
+  done
+}
+
+# The installed tool, on the files below --destdir.
+tool() {
+  local arguments=("$@" --root "${destdir:-/}")
+  if [ "$restart" = yes ]; then arguments+=(--restart); fi
+  "$destdir$prefix/bin/imgcompat" "${arguments[@]}"
+}
+
+# The last step: from now on, or from their next start on, engines call imgcompat. Sets $by_hand if something is left for a person.
+set_up_engines() {
+  local name
+  choose_stage
+  if [ "${#engines[@]}" = 0 ]; then put_hook; return; fi
+  choose_engines
+  if [ "${#chosen[@]}" = 0 ]; then say "No engine was found here: nothing calls imgcompat yet."; fi
+  for name in "${chosen[@]}"; do
+    say "== $name"
+    case $name:$own_hook:$stage in
+      # `enable` knows one stage and the directory that the engine's configuration names.
+      podman:yes:* | crio:yes:* | podman:*:prestart) put_hook ;;
+      *) tool enable "$name" || by_hand="$by_hand $name" ;;
+    esac
+  done
 }
 
 # Where neither tool is, the file is the shipped one with a path and a word replaced, both from safe characters.
@@ -278,11 +328,12 @@ do_install() {
   put_completion bash "$prefix/share/bash-completion/completions" imgcompat
   put_completion zsh "$prefix/share/zsh/vendor-completions" _imgcompat
   put_completion fish "$prefix/share/fish/vendor_completions.d" imgcompat.fish
-  put_hook
-  say "Not touched: local specifications in /etc/imgcompat/specs.d, logs in /var/log/imgcompat, running containers. Nothing was restarted."
-  if [ "$engine" = crio ]; then say "CRI-O watches the hook directory: the hook is in force from the next container on."
-  else say "In force from the next container start on. See what it decides: imgcompat why --last 10"; fi
+  by_hand=
+  set_up_engines
+  say "Not touched: local specifications in /etc/imgcompat/specs.d, logs in /var/log/imgcompat, running containers."
+  say "Under podman and CRI-O in force from the next container start on. Is it in force everywhere: imgcompat doctor. What it decides: imgcompat why --last 10"
   if [ -e "$destdir/etc/imgcompat/config.d/10-audit.toml" ]; then say "Mode: audit, by /etc/imgcompat/config.d/10-audit.toml."; fi
+  [ -z "$by_hand" ] || die "installed, but something is left for you to do (above):$by_hand"
 }
 
 # --- Removing ---------------------------------------------------------------------------------------------------------
@@ -294,13 +345,34 @@ drop() {
   fi
 }
 
+is_running() {
+  [ -z "$destdir" ] && grep -qx "$(program_of "$1")" /proc/[0-9]*/comm 2>/dev/null
+}
+
+# Puts back what `imgcompat enable` changed. While a configuration, or an engine that has not read the new one, still names the programs, they stay.
+disable_engines() {
+  local name said waiting=()
+  for name in "${known[@]}"; do
+    [ -e "$destdir/var/lib/imgcompat/$name.json" ] || continue
+    [ -x "$destdir$prefix/bin/imgcompat" ] \
+      || die "$name is told to call imgcompat, and $prefix/bin/imgcompat, which takes that back, is missing: install it again, then remove it"
+    said=$(tool disable "$name") || { say "$said"; die "the configuration of $name still names imgcompat (above); nothing else was removed"; }
+    say "$said"
+    called=yes
+    case $said in *"systemctl restart"*) if is_running "$name"; then waiting+=("$name"); fi ;; esac
+  done
+  [ "${#waiting[@]}" = 0 ] \
+    || die "still running as before, and still calling imgcompat: ${waiting[*]}. Restart them, then run this again; the programs were not removed"
+}
+
 do_uninstall() {
   local path page
-  if [ -e "$destdir$hooks_dir/imgcompat.json" ]; then
-    drop "$hooks_dir/imgcompat.json"
-    # A start that has read the JSON has yet to run the program, and fails without it.
-    [ -n "$destdir" ] || sleep 5
-  fi
+  called=no
+  disable_engines
+  [ ! -e "$destdir$hooks_dir/imgcompat.json" ] || called=yes
+  drop "$hooks_dir/imgcompat.json"
+  # A start that has read its configuration has yet to run the program, and fails without it.
+  [ "$called" = no ] || [ -n "$destdir" ] || sleep 5
   drop "$prefix/libexec/imgcompat"
   drop "$prefix/bin/imgcompat"
   drop "$prefix/share/imgcompat"
@@ -314,11 +386,12 @@ do_uninstall() {
   drop "$prefix/share/bash-completion/completions/imgcompat"
   drop "$prefix/share/zsh/vendor-completions/_imgcompat"
   drop "$prefix/share/fish/vendor_completions.d/imgcompat.fish"
-  for path in /etc/imgcompat /var/cache/imgcompat /var/log/imgcompat; do
+  rmdir "$destdir/var/lib/imgcompat" 2>/dev/null || :
+  for path in /etc/imgcompat /var/lib/imgcompat /var/cache/imgcompat /var/log/imgcompat; do
     if [ "$purge" = yes ]; then drop "$path"
     elif [ -e "$destdir$path" ]; then say "kept       $path"; fi
   done
-  say "Nothing was restarted. Containers start without imgcompat from now on."
+  say "Containers start without imgcompat from now on."
 }
 
 main() {

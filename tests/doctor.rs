@@ -42,7 +42,7 @@ impl Tree {
 
     fn findings(&self) -> Vec<Finding> {
         let node = Node::new(self.dir.path(), Path::new("/usr/bin/imgcompat"));
-        doctor::examine(&node, &Paths::below(self.dir.path()))
+        doctor::examine(&node, &Paths::below(self.dir.path()), true)
     }
 
     /// Expects a finding of this level about this subject with these words, and a remedy where something is wrong.
@@ -122,6 +122,85 @@ fn policy_exceptions_and_local_specifications_are_looked_at() {
     tree.expect(Level::Problem, "policy", "config.toml:1:1");
     tree.write("/etc/imgcompat/specs.d/a.yaml", "images: [\n");
     tree.expect(Level::Problem, "specifications", "a.yaml is not used");
+}
+
+#[test]
+fn a_program_that_cannot_be_executed_stops_every_start() {
+    let tree = Tree::new();
+    fs::set_permissions(tree.at(HOOK), fs::Permissions::from_mode(0o644)).unwrap();
+    tree.expect(Level::Problem, "programs", "does not run");
+    tree.expect(Level::Problem, "podman", "is not executable: nothing starts");
+}
+
+#[test]
+fn containerd_with_a_base_specification_starts_nothing_without_the_hook() {
+    let tree = Tree::new();
+    tree.write("/usr/bin/containerd", "\x7fELF");
+    let table = "plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc";
+    tree.write(
+        "/etc/containerd/config.toml",
+        &format!("version = 2\n[{table}]\nbase_runtime_spec = \"/etc/base.json\"\n"),
+    );
+    tree.write(
+        "/etc/base.json",
+        &format!(r#"{{"hooks":{{"createRuntime":[{{"path":"{HOOK}"}}]}}}}"#),
+    );
+    tree.expect(Level::Ok, "containerd", "runc: judged by the hook");
+    fs::remove_file(tree.at(HOOK)).unwrap();
+    tree.expect(Level::Problem, "containerd", "is missing: nothing starts");
+}
+
+#[test]
+fn a_containerd_without_cri_has_nothing_to_judge() {
+    let tree = Tree::new();
+    tree.write("/usr/bin/containerd", "\x7fELF");
+    tree.write("/etc/containerd/config.toml", "disabled_plugins = [\"cri\"]\n");
+    tree.expect(Level::Ok, "containerd", "has no handlers");
+}
+
+#[test]
+fn the_configuration_that_k3s_makes_is_looked_at() {
+    let tree = Tree::new();
+    tree.write("/usr/bin/containerd", "\x7fELF");
+    let table = "plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes";
+    tree.write(
+        "/var/lib/rancher/k3s/agent/etc/containerd/config.toml",
+        &format!("version = 3\n[{table}.runc]\nruntime_type = \"io.containerd.runc.v2\"\n[{table}.imgcompat]\nruntime_type = \"io.containerd.runc.v2\"\n[{table}.imgcompat.options]\nBinaryName = \"/usr/libexec/imgcompat/imgcompat-runtime\"\n"),
+    );
+    tree.write("/usr/libexec/imgcompat/imgcompat-runtime", "");
+    let mode = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(tree.at("/usr/libexec/imgcompat/imgcompat-runtime"), mode).unwrap();
+    tree.expect(Level::Ok, "containerd", "imgcompat: judged by the wrapper runtime");
+    tree.expect(Level::Problem, "containerd", "runc: its containers are not judged");
+}
+
+#[test]
+fn registries_are_those_of_images_that_started_and_of_the_configuration() {
+    let tree = Tree::new();
+    let record = |image: &str| {
+        serde_json::json!({
+            "time": "2026-11-24T12:00:00.250Z", "container": "c", "engine": "podman", "image": image, "mode": "enforce",
+            "verdict": "compatible", "cause": null, "decision": "allow", "under_enforce": "allow", "reason": "x",
+            "duration_us": 1, "version": "0.1.0",
+        })
+        .to_string()
+    };
+    let log = [record("r.example/a:1"), record("localhost/b:1"), record("r.example/c:1")];
+    tree.write("/var/log/imgcompat/decisions.jsonl", &(log.join("\n") + "\n"));
+    tree.write(
+        "/etc/containers/registries.conf",
+        "[[registry]]\nprefix = \"*.wild.example\"\n[[registry]]\nlocation = \"quay.example/team\"\n[[registry]]\nlocation = \"b.example\"\nblocked = true\n",
+    );
+    tree.write(
+        "/root/.docker/config.json",
+        r#"{"auths":{"r.example":{"auth":"dTpodW50ZXIy"}},"credHelpers":{"quay.example":"gone"}}"#,
+    );
+    tree.expect(Level::Ok, "registries", "r.example (not asked); asked with those of");
+    tree.expect(Level::Problem, "credentials", "names the credential helper gone, which is not run");
+    tree.expect(Level::Warning, "credentials", "can be read by others than root");
+    let all = format!("{:?}", tree.findings());
+    assert!(!all.contains("wild") && !all.contains("b.example") && !all.contains("hunter2"));
+    assert!(!all.contains("dTpodW50ZXIy"), "{all}");
 }
 
 #[test]

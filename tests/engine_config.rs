@@ -215,6 +215,11 @@ fn a_file_that_somebody_changed_since_is_left_alone() {
     fs::write(&path, &text).unwrap();
     assert_eq!(tree.disable(adapter), ["/etc/docker/daemon.json"]);
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    // Until it names us no more; then it is forgotten.
+    fs::write(&path, "{\"debug\": true}").unwrap();
+    assert_eq!(tree.disable(adapter), [""; 0]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "{\"debug\": true}");
+    assert!(!tree.at("/var/lib/imgcompat/docker.json").exists());
 }
 
 #[test]
@@ -236,4 +241,45 @@ fn a_base_specification_of_somebody_else_keeps_what_it_says() {
     assert_eq!(spec["hooks"]["createRuntime"][0]["path"], "/theirs");
     assert_eq!(spec["hooks"]["createRuntime"][1]["path"], "/usr/libexec/imgcompat/imgcompat-hook");
     assert!(spec["process"].get("rlimits").is_some());
+}
+
+#[test]
+fn k3s_gets_the_lines_for_its_template_and_nothing_of_its_own_is_touched() {
+    let adapter = engine::find("containerd").unwrap();
+    for (version, template) in [(2, "config.toml.tmpl"), (3, "config-v3.toml.tmpl")] {
+        for via in [Via::Hook, Via::Wrapper] {
+            let tree = Tree::new();
+            let directory = "/var/lib/rancher/k3s/agent/etc/containerd";
+            tree.write(&format!("{directory}/config.toml"), &format!("version = {version}\n"));
+            let before = tree.files();
+            let (plan, _) = tree.enable(adapter, via).unwrap();
+            let left: Vec<&str> = plan.by_hand.iter().map(|left| left.file.as_str()).collect();
+            let template = format!("{directory}/{template}");
+            assert_eq!(left, [template.as_str(), "/etc/rancher/k3s/config.yaml"]);
+            // What its template makes of them is a configuration that counts.
+            let lines = plan.by_hand[0].lines.replace("{{ template \"base\" . }}", "");
+            let lines = lines.replace("{{ .SystemdCgroup }}", "true");
+            tree.write(
+                &format!("{directory}/config.toml"),
+                &format!("version = {version}\n{lines}"),
+            );
+            let effects = adapter.effects(&tree.node());
+            assert_eq!(effects.len(), 1, "{effects:?}");
+            assert_eq!((effects[0].handler.as_str(), effects[0].via), ("imgcompat", Some(via)));
+            tree.disable(adapter);
+            tree.write(&format!("{directory}/config.toml"), &format!("version = {version}\n"));
+            assert_eq!(tree.files(), before);
+        }
+    }
+}
+
+#[test]
+fn programs_below_the_prefix_are_named_as_engines_will_see_them() {
+    let tree = Tree::new();
+    tree.write("/opt/i/libexec/imgcompat/imgcompat-hook", "");
+    let node = Node::new(tree.dir.path(), &tree.at("/opt/i/bin/imgcompat"));
+    assert_eq!(node.hook(), "/opt/i/libexec/imgcompat/imgcompat-hook");
+    // Elsewhere than below it they are where they are.
+    let node = Node::new(Path::new("/srv"), &tree.at("/opt/i/bin/imgcompat"));
+    assert_eq!(Path::new(&node.hook()), tree.at("/opt/i/libexec/imgcompat/imgcompat-hook"));
 }

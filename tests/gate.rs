@@ -284,11 +284,33 @@ fn a_broken_policy_allows_and_says_so_unless_told_to_fail_closed() {
 #[test]
 fn a_container_from_a_directory_is_not_judged() {
     let node = Node::with_image("localhost/bb:1");
+    from_directory(&node);
+    let records = node.bundle().join("../../containers.json");
+    let mut record: serde_json::Value =
+        serde_json::from_slice(&fs::read(&records).unwrap()).unwrap();
+    record[0]["image"] = "".into();
+    record[0]["metadata"] = r#"{"image-name":"","image-id":"","name":"c"}"#.into();
+    fs::write(records, record.to_string()).unwrap();
+    assert_eq!(node.start().code, 0);
+    let record = node.record();
+    assert_eq!((record.verdict.as_str(), record.engine.as_deref()), ("not-judged", Some("podman")));
+}
+
+#[test]
+fn a_container_without_a_record_is_not_identified_wherever_its_root_is() {
+    let node = Node::with_image("localhost/bb:1");
+    from_directory(&node);
+    fs::write(node.bundle().join("../../containers.json"), "[]").unwrap();
+    node.write("etc/imgcompat/config.toml", "[on]\nimage-unidentified = \"deny\"\n");
+    assert_eq!(node.start().code, 1);
+    let record = node.record();
+    assert_eq!(record.cause, Some(Cause::ImageUnidentified));
+    assert_eq!(record.engine.as_deref(), Some("unknown"));
+}
+
+/// The root file system becomes a directory outside every store.
+fn from_directory(node: &Node) {
     let mut config = node.bundle_config();
     config["root"]["path"] = "/srv/rootfs".into();
     node.write_bundle(&config);
-    let records = node.bundle().join("../../containers.json");
-    fs::write(records, "[]").unwrap();
-    assert_eq!(node.start().code, 0);
-    assert_eq!(node.record().verdict, "not-judged");
 }

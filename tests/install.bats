@@ -144,6 +144,75 @@ installed() { install_sh --binaries "$PROGRAMS" "$@"; }
   [ "$status" = 1 ]
   run install_sh --binaries /nonexistent
   [ "$status" = 1 ]
-  run install_sh --engine docker
+}
+
+# A node with engines, in a directory. Their programs are only looked for, not run.
+engines_here() {
+  local name
+  mkdir -p "$D/usr/bin" "$D/usr/sbin" "$D/etc/docker"
+  for name in "$@"; do printf '\177ELF' >"$D/usr/bin/$name"; done
+  printf '{\n  "debug": true\n}\n' >"$D/etc/docker/daemon.json"
+}
+
+contents() { find "$D" -type f -exec sha256sum {} + -o -type l -printf '%l  %p\n' | sort -k 2; }
+
+@test "--engine has each engine call the programs that were installed" {
+  engines_here podman crio dockerd nerdctl runc crun
+  installed --engine podman --engine docker --engine nerdctl
+  [ "$(jq -r .hook.path "$D/usr/share/containers/oci/hooks.d/imgcompat.json")" = /usr/libexec/imgcompat/imgcompat-hook ]
+  [ "$(jq -r '.runtimes.imgcompat.path' "$D/etc/docker/daemon.json")" = /usr/libexec/imgcompat/imgcompat-runtime ]
+  [ "$(jq -r '."default-runtime"' "$D/etc/docker/daemon.json")" = imgcompat ]
+  [ "$(readlink "$D/usr/local/sbin/runc")" = /usr/libexec/imgcompat/imgcompat-runtime ]
+}
+
+@test "--engine all takes those that are here" {
+  engines_here podman dockerd runc crun
+  run installed --engine all
+  [ "$status" = 0 ]
+  [[ $output == *"== podman"*"== docker"* ]]
+  [[ $output != *"== crio"* && $output != *"== containerd"* && $output != *"== nerdctl"* ]]
+}
+
+@test "--engine twice is once" {
+  engines_here podman dockerd runc crun
+  installed --engine docker --engine podman
+  contents >"$BATS_TEST_TMPDIR/before"
+  run installed --engine docker --engine docker --engine podman
+  [ "$status" = 0 ]
+  [[ $output == *"unchanged  docker is enabled already"*  ]]
+  contents | cmp "$BATS_TEST_TMPDIR/before"
+}
+
+@test "a configuration that is not understood is left alone, and the exit code says so" {
+  engines_here dockerd runc
+  echo '{"debug": tru' >"$D/etc/docker/daemon.json"
+  run installed --engine docker
   [ "$status" = 1 ]
+  [[ $output == *'"default-runtime": "imgcompat"'* ]]
+  [[ $output == *"something is left for you to do"*docker* ]]
+  [ "$(cat "$D/etc/docker/daemon.json")" = '{"debug": tru' ]
+}
+
+@test "--uninstall gives engines back what they had, byte for byte" {
+  engines_here podman crio dockerd nerdctl runc crun
+  contents >"$BATS_TEST_TMPDIR/before"
+  installed --engine all
+  run install_sh --uninstall --purge
+  [ "$status" = 0 ]
+  contents | cmp "$BATS_TEST_TMPDIR/before"
+}
+
+@test "--uninstall removes no program that a configuration still names" {
+  engines_here dockerd runc
+  installed --engine docker
+  sed -i 's/"debug": true/"debug": false/' "$D/etc/docker/daemon.json"
+  run install_sh --uninstall
+  [ "$status" = 1 ]
+  [[ $output == *"still names imgcompat"* ]]
+  [ -x "$D/usr/libexec/imgcompat/imgcompat-runtime" ]
+  rm "$D/usr/bin/imgcompat"
+  run install_sh --uninstall
+  [ "$status" = 1 ]
+  [[ $output == *"install it again"* ]]
+  [ -x "$D/usr/libexec/imgcompat/imgcompat-runtime" ]
 }

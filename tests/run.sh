@@ -14,7 +14,7 @@ cd "$repository"
 lanes=(fmt shellcheck workflows docs registries build clippy unit reference hook-symbols deny install packages report-page
   engines-podman-bookworm engines-podman-trixie engines-podman-sid
   engines-runtimes-bookworm engines-rootless-bookworm engines-crio-trixie engines-containerd-bookworm engines-containerd-trixie engines-containerd-sid
-  engines-docker-bookworm engines-docker-sid engines-docker-containerd-store-sid packages-bookworm packages-trixie packages-sid kubernetes demo)
+  engines-docker-bookworm engines-docker-sid engines-docker-containerd-store-sid engines-enable-trixie packages-bookworm packages-trixie packages-sid kubernetes demo)
 passed=0 failed=0 skipped=0
 
 usage() {

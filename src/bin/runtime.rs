@@ -3,6 +3,10 @@
 
 use std::process::ExitCode;
 
+/// As in the hook, and for the same reason.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() -> ExitCode {
     imgcompat::runtime::main()
 }

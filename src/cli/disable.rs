@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args as ClapArgs;
 
 use super::Outcome;
-use super::enable::{adapter, failed, node, restart, shown};
+use super::enable::{adapter, failed, is_read_at_start, node, restart, shown};
 use crate::engine::ledger::{Change, Ledger, put};
 use crate::engine::{Adapter, Node};
 
@@ -56,7 +56,8 @@ pub fn run(args: &Args) -> Outcome {
         );
     }
     super::print(&text)?;
-    restart(adapter, !nothing && !args.dry_run, args.restart && node.is_running())?;
+    let changed = !args.dry_run && is_read_at_start(adapter, &undone.changes);
+    restart(adapter, changed, args.restart && node.is_running())?;
     Ok(ExitCode::from(u8::from(!undone.changed_since.is_empty())))
 }
 

@@ -1,11 +1,11 @@
 //! `imgcompat doctor`: whether imgcompat works on this node, and what to do where it does not.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::Args as ClapArgs;
 
+use super::output::{NodeArgs, Output};
 use super::{Failure, Outcome};
 use crate::doctor::{self, Finding, Level};
 use crate::paths::Paths;
@@ -13,35 +13,25 @@ use crate::paths::Paths;
 /// Arguments of `doctor`.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
-    /// Also start a throw-away container, to see that the hook is really called
+    /// Also start throw-away containers by every engine that is here, to see that imgcompat is really called and obeyed
     #[arg(long)]
     probe: bool,
-    /// How to print
-    #[arg(long, value_enum, default_value_t = Output::Text)]
-    output: Output,
-    /// The node's files are below this directory instead of /
-    #[arg(long, value_name = "PREFIX", default_value = "/")]
-    root: PathBuf,
-}
-
-/// Forms of the answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// For people.
-    Text,
-    /// For monitoring: a list of findings.
-    Json,
+    /// Ask no registry
+    #[arg(long)]
+    offline: bool,
+    #[command(flatten)]
+    node: NodeArgs,
 }
 
 /// Runs `doctor`. Exit code 1: there is a problem.
 pub fn run(args: &Args) -> Outcome {
-    let node = super::enable::node(&args.root);
-    let paths = Paths::below(&args.root);
-    let mut findings = doctor::examine(&node, &paths);
+    let node = super::enable::node(&args.node.root);
+    let paths = Paths::below(&args.node.root);
+    let mut findings = doctor::examine(&node, &paths, args.offline);
     if args.probe {
         findings.extend(doctor::probe::examine(&node, &paths));
     }
-    let text = match args.output {
+    let text = match args.node.output {
         Output::Text => text(&findings),
         Output::Json => {
             let json = serde_json::to_string_pretty(&findings);

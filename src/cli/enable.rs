@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Args as ClapArgs, ValueEnum};
 
 use super::{Failure, Outcome};
+use crate::doctor::running;
 use crate::engine::ledger::{Change, Ledger};
 use crate::engine::{self, Adapter, Node, Plan, plan};
 
@@ -22,7 +23,7 @@ pub struct Args {
     /// Show what would change, change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Restart the engine's service if its configuration changed
+    /// Restart the engine's service if its configuration changed since it was started
     #[arg(long)]
     restart: bool,
     /// The node's files are below this directory instead of /
@@ -57,8 +58,10 @@ pub fn run(args: &Args) -> Outcome {
         ledger.apply(&node, adapter.name(), &plan, &changes).map_err(failed)?;
     }
     super::print(&report(adapter, &plan, &changes, args.dry_run))?;
-    let changed = !changes.is_empty() && !args.dry_run;
-    restart(adapter, changed, args.restart && node.is_running())?;
+    // Also if it was changed earlier and the daemon has not read it since.
+    let waiting = is_read_at_start(adapter, &changes)
+        || running::is_older_than_its_configuration(&node, adapter).is_some();
+    restart(adapter, !args.dry_run && waiting, args.restart && node.is_running())?;
     Ok(ExitCode::from(u8::from(!plan.by_hand.is_empty())))
 }
 
@@ -83,7 +86,10 @@ fn report(adapter: &dyn Adapter, plan: &Plan, changes: &[Change], dry_run: bool)
         let _ = writeln!(text, "link       {link} -> {target}");
     }
     if changes.is_empty() && plan.links.is_empty() && plan.by_hand.is_empty() {
-        let _ = writeln!(text, "unchanged  {} is enabled already", adapter.name());
+        let done = !plan.files.is_empty();
+        let what =
+            if done { "is enabled already" } else { "has nothing that could call imgcompat" };
+        let _ = writeln!(text, "unchanged  {} {what}", adapter.name());
     }
     for left in &plan.by_hand {
         let _ = writeln!(
@@ -118,6 +124,11 @@ pub(super) fn shown(changes: &[Change], dry_run: bool) -> String {
         let _ = writeln!(text, "{word:10} {}", change.path);
     }
     text
+}
+
+/// True if the engine's service has to be restarted for a change to count.
+pub(super) fn is_read_at_start(adapter: &dyn Adapter, changes: &[Change]) -> bool {
+    changes.iter().any(|change| adapter.read_at_start(&change.path))
 }
 
 /// Restarts the service if that was asked for; else says that it is needed.

@@ -6,20 +6,18 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
-use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::{Failure, Outcome};
 use crate::audit::counters::{Counters, DURATIONS};
+use crate::doctor::engines;
+use crate::engine::ENGINES;
+use crate::files;
 use crate::paths::Paths;
 use crate::policy::{Mode, Policy};
-use crate::{files, limits};
 
 /// The file that is written.
 const FILE_NAME: &str = "imgcompat.prom";
-/// Where podman and CRI-O read hooks where nobody says otherwise.
-const HOOK_DIRECTORIES: [&str; 2] =
-    ["usr/share/containers/oci/hooks.d", "etc/containers/oci/hooks.d"];
 
 /// Arguments of `metrics`.
 #[derive(Debug, ClapArgs)]
@@ -78,9 +76,11 @@ fn exposition(counters: &Counters, root: &Path, paths: &Paths) -> String {
     text.family(
         "imgcompat_hook_installed",
         "gauge",
-        "1 if the engine will call the hook: its JSON file is there, and the program that it names can run.",
+        "1 if the engine's configuration has it call imgcompat at every start, and what it calls can run.",
     );
-    text.sample("imgcompat_hook_installed", &[("engine", "podman")], hook_is_installed(root));
+    for (engine, judged) in engines(root) {
+        text.sample("imgcompat_hook_installed", &[("engine", engine)], i64::from(judged));
+    }
     text.policy(Policy::load(paths).ok().as_ref());
     text.family("imgcompat_build_info", "gauge", "The version of this program.");
     text.sample("imgcompat_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
@@ -173,31 +173,13 @@ fn escape(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
-/// What is read of a hook's JSON file.
-#[derive(Deserialize)]
-struct HookFile {
-    hook: HookPath,
-}
-
-#[derive(Deserialize)]
-struct HookPath {
-    path: PathBuf,
-}
-
-fn hook_is_installed(root: &Path) -> i64 {
-    let installed = HOOK_DIRECTORIES.iter().any(|directory| {
-        let file = root.join(directory).join("imgcompat.json");
-        let bytes = files::read(&file, limits::CONFIG_BYTES).unwrap_or_default();
-        serde_json::from_slice::<HookFile>(&bytes).is_ok_and(|file| can_run(root, &file.hook.path))
-    });
-    i64::from(installed)
-}
-
-fn can_run(root: &Path, program: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    let place = root.join(program.strip_prefix("/").unwrap_or(program));
-    let metadata = std::fs::metadata(place);
-    metadata.is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+/// The engines that are here, and podman, which an alert can wait for; as `doctor` sees them.
+fn engines(root: &Path) -> Vec<(&'static str, bool)> {
+    let node = super::enable::node(root);
+    let present = engines::present(&node);
+    let here = |name: &str| present.iter().any(|engine| engine.name() == name);
+    let shown = ENGINES.iter().filter(|engine| engine.name() == "podman" || here(engine.name()));
+    shown.map(|engine| (engine.name(), engines::is_judged(&node, *engine))).collect()
 }
 
 #[cfg(test)]

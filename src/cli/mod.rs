@@ -14,6 +14,7 @@ pub mod list_specs;
 pub mod metrics;
 pub mod mirror;
 pub mod nfd_json;
+pub mod output;
 pub mod paint;
 pub mod registry_args;
 pub mod remove_spec;

@@ -3,10 +3,11 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::Args as ClapArgs;
 
+use super::output::{NodeArgs, Output};
 use super::paint::{Colour, Paint};
 use super::{Failure, Outcome, table};
 use crate::audit::{ArtifactNote, Record, log, sanitize};
@@ -25,26 +26,13 @@ pub struct Args {
     /// List the last N decisions, newest first
     #[arg(long, value_name = "N", conflicts_with = "what")]
     last: Option<usize>,
-    /// How to print
-    #[arg(long, value_enum, default_value_t = Output::Text)]
-    output: Output,
-    /// imgcompat's files are below this directory instead of /
-    #[arg(long, value_name = "PREFIX", default_value = "/")]
-    root: PathBuf,
-}
-
-/// Forms of the answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// For people.
-    Text,
-    /// The records as the decision log has them.
-    Json,
+    #[command(flatten)]
+    node: NodeArgs,
 }
 
 /// Runs `why`. Exit code 3: there is no such decision.
 pub fn run(args: &Args) -> Outcome {
-    let directory = Paths::below(&args.root).log_dir();
+    let directory = Paths::below(&args.node.root).log_dir();
     let wanted = |record: &Record| match &args.what {
         Some(what) => is_about(record, what),
         None => args.last.is_some() || record.under_enforce == Action::Deny,
@@ -54,7 +42,7 @@ pub fn run(args: &Args) -> Outcome {
     if records.is_empty() {
         return Err(nothing(args, &directory));
     }
-    let text = match (args.output, args.last) {
+    let text = match (args.node.output, args.last) {
         (Output::Json, _) => json(&records)?,
         (Output::Text, Some(_)) => records.iter().map(summary).collect(),
         (Output::Text, None) => {

@@ -1,21 +1,38 @@
 //! Each engine found: whether every way of starting containers calls us.
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use super::Finding;
+use super::running::is_older_than_its_configuration;
 use crate::audit::sanitize;
-use crate::engine::{self, Adapter, HookDirectory, Node, Via, crio, podman};
+use crate::engine::{self, Adapter, Effect, HookDirectory, Node, Via, crio, podman};
 
 /// Longest version shown.
 const VERSION_BYTES: usize = 80;
 
+/// The engines that are installed, and those that call us although their usual program is not where it is looked for.
+pub fn present(node: &Node) -> Vec<&'static dyn Adapter> {
+    let enabled = |engine: &dyn Adapter| engine.effects(node).iter().any(|e| e.via.is_some());
+    let engines = engine::ENGINES.iter().copied();
+    let installed = |engine: &&'static dyn Adapter| {
+        let program = node.program(engine.program()).is_some();
+        program || (engine.name() == "nerdctl" && enabled(*engine))
+    };
+    engines.filter(installed).collect()
+}
+
+/// True if every start by this engine calls us, and the program that it calls can run.
+pub fn is_judged(node: &Node, engine: &dyn Adapter) -> bool {
+    let effects = engine.effects(node);
+    let judged =
+        |effect: &Effect| effect.via.is_some_and(|via| trouble(node, effect, via).is_none());
+    !effects.is_empty() && effects.iter().all(judged)
+}
+
 /// Looks at the engines that are installed.
 pub fn examine(node: &Node) -> Vec<Finding> {
-    let installed: Vec<&dyn Adapter> = engine::ENGINES
-        .iter()
-        .copied()
-        .filter(|engine| node.program(engine.program()).is_some())
-        .collect();
+    let installed = present(node);
     if installed.is_empty() {
         let names: Vec<&str> = engine::ENGINES.iter().map(|engine| engine.name()).collect();
         let finding = format!("none of {} is installed here", names.join(", "));
@@ -34,9 +51,10 @@ fn one(node: &Node, engine: &dyn Adapter) -> Vec<Finding> {
     if let Some(version) = version(node, engine) {
         findings.push(Finding::ok(name, version));
     }
-    for effect in engine.effects(node) {
+    let effects = engine.effects(node);
+    for effect in &effects {
         findings.push(match effect.via {
-            Some(via) => called(node, name, &effect.handler, via, &effect.detail),
+            Some(via) => called(node, name, effect, via),
             None => Finding::problem(
                 name,
                 format!("{}: its containers are not judged: {}", effect.handler, effect.detail),
@@ -44,6 +62,10 @@ fn one(node: &Node, engine: &dyn Adapter) -> Vec<Finding> {
             ),
         });
     }
+    if effects.is_empty() {
+        findings.push(Finding::ok(name, "has no handlers: it starts no containers of its own"));
+    }
+    findings.extend(is_older_than_its_configuration(node, engine));
     let read = match name {
         "podman" => podman::hook_directories(node),
         "crio" => crio::hook_directories(node),
@@ -56,23 +78,22 @@ fn one(node: &Node, engine: &dyn Adapter) -> Vec<Finding> {
     findings
 }
 
-/// A handler calls us; but is the program that it calls there?
-fn called(node: &Node, engine: &str, handler: &str, via: Via, program: &str) -> Finding {
-    if !node.at(program).is_file() {
-        let finding = format!(
-            "{handler}: {program}, which it is told to call, is missing: {}",
-            match via {
-                Via::Hook => "everything starts unjudged",
-                Via::Wrapper => "nothing starts",
-            }
-        );
+/// A handler calls us; but can the program that it calls there be run?
+fn called(node: &Node, engine: &str, effect: &Effect, via: Via) -> Finding {
+    let (handler, program) = (&effect.handler, &effect.detail);
+    if let Some((program, problem)) = trouble(node, effect, via) {
+        // podman and CRI-O skip a hook file whose program is missing (containers-common pkg/hooks, `New`). All else
+        // is the runtime's to run, and what it cannot run ends the start.
+        let skipped = problem == MISSING && via == Via::Hook && matches!(engine, "podman" | "crio");
+        let then = if skipped { "everything starts unjudged" } else { "nothing starts" };
+        let finding = format!("{handler}: {program}, which it is told to call, {problem}: {then}");
         return Finding::problem(engine, finding, "sudo ./install.sh");
     }
     let how = match via {
         Via::Hook => "the hook",
         Via::Wrapper => "the wrapper runtime",
     };
-    if via == Via::Hook && program != node.hook() {
+    if via == Via::Hook && *program != node.hook() {
         let finding = format!(
             "{handler}: judged by the hook {program}, which is not the installed {}",
             node.hook()
@@ -80,6 +101,24 @@ fn called(node: &Node, engine: &str, handler: &str, via: Via, program: &str) -> 
         return Finding::warning(engine, finding, format!("imgcompat enable {engine}"));
     }
     Finding::ok(engine, format!("{handler}: judged by {how}, {program}"))
+}
+
+const MISSING: &str = "is missing";
+
+/// The first program on the way that cannot be run, and why. A script of ours leads on to the wrapper.
+fn trouble(node: &Node, effect: &Effect, via: Via) -> Option<(String, &'static str)> {
+    let wrapper = (via == Via::Wrapper).then(|| node.wrapper());
+    let mut programs = [effect.detail.clone()].into_iter().chain(wrapper);
+    programs.find_map(|program| cannot_run(node, &program).map(|problem| (program, problem)))
+}
+
+fn cannot_run(node: &Node, program: &str) -> Option<&'static str> {
+    match std::fs::metadata(node.at(program)) {
+        Ok(metadata) if !metadata.is_file() => Some("is no file"),
+        Ok(metadata) if metadata.permissions().mode() & 0o111 == 0 => Some("is not executable"),
+        Ok(_) => None,
+        Err(_) => Some(MISSING),
+    }
 }
 
 /// Files that stop every start.

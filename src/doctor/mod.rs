@@ -6,7 +6,9 @@
 //! | `programs.rs` | our programs: there, of one version, nobody else's to change |
 //! | `engines.rs` | each engine found: whether every way of starting containers calls us |
 //! | `records.rs` | policy, exceptions, local specifications, cache, logs, the last decision of each engine |
-//! | `probe.rs` | a throw-away container, to see that the hook is really called |
+//! | `registries.rs` | whether the registries that starts depend on answer, and as whom they are asked |
+//! | `running.rs` | whether a daemon has read the configuration that is there |
+//! | `probe/` | throw-away containers, to see that imgcompat is really called and really obeyed |
 //!
 //! It reads and changes nothing (a probe starts a container and removes it). An engine that silently starts everything
 //! unjudged is the failure it exists for: a hook whose program is missing is skipped without a word by every engine.
@@ -16,16 +18,29 @@ pub mod finding;
 pub mod probe;
 pub mod programs;
 pub mod records;
+pub mod registries;
+pub mod running;
 
 pub use finding::{Finding, Level};
 
 use crate::engine::Node;
 use crate::paths::Paths;
 
-/// Everything that can be found out without starting anything.
-pub fn examine(node: &Node, paths: &Paths) -> Vec<Finding> {
+/// Everything that can be found out without starting anything; with `offline` without asking a registry.
+pub fn examine(node: &Node, paths: &Paths, offline: bool) -> Vec<Finding> {
     let mut findings = programs::examine(node);
+    findings.extend(as_root(node));
     findings.extend(engines::examine(node));
     findings.extend(records::examine(node, paths));
+    findings.extend(registries::examine(node, paths, offline));
     findings
+}
+
+/// What root alone can read would look as if it were not there.
+fn as_root(node: &Node) -> Option<Finding> {
+    if !node.is_running() || nix::unistd::geteuid().is_root() {
+        return None;
+    }
+    let text = "not run as root: what root alone can read is not seen";
+    Some(Finding::warning("programs", text, "sudo imgcompat doctor"))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use time::OffsetDateTime;
@@ -22,13 +22,6 @@ use crate::{files, limits};
 const TAIL_BYTES: u64 = 4 << 20;
 /// Days before its end at which an exception is worth a look.
 const SOON: time::Duration = time::Duration::days(14);
-/// Where root's credentials for registries may be, in the order in which the worker looks.
-const CREDENTIALS: [&str; 3] = [
-    "/run/containers/0/auth.json",
-    "/root/.config/containers/auth.json",
-    "/root/.docker/config.json",
-];
-
 /// Looks at everything of ours that is not an engine's.
 pub fn examine(node: &Node, paths: &Paths) -> Vec<Finding> {
     let mut findings = policy(paths);
@@ -36,7 +29,6 @@ pub fn examine(node: &Node, paths: &Paths) -> Vec<Finding> {
     findings.push(directory("cache", &paths.cache()));
     findings.push(directory("log", &paths.log_dir()));
     findings.push(system_log(node));
-    findings.push(credentials(node));
     findings.extend(decisions(paths));
     findings
 }
@@ -159,29 +151,16 @@ fn system_log(node: &Node) -> Finding {
     }
 }
 
-fn credentials(node: &Node) -> Finding {
-    let found = CREDENTIALS.iter().find(|path| node.at(path).exists());
-    match found.map(|path| (path, fs::metadata(node.at(path)))) {
-        None => Finding::ok("credentials", "none: registries are asked without credentials"),
-        Some((path, Ok(metadata))) if metadata.mode() & 0o077 != 0 => Finding::warning(
-            "credentials",
-            format!("{path} can be read by others than root"),
-            format!("chmod 600 {path}"),
-        ),
-        Some((path, _)) => Finding::ok("credentials", format!("registries are asked with {path}")),
-    }
-}
-
 /// The last decision of each engine, and whether the last starts were errors.
 fn decisions(paths: &Paths) -> Vec<Finding> {
-    let file = paths.log_dir().join(log::FILE_NAME);
-    let Ok(records) = tail(&file) else {
+    let records = lately(paths);
+    if records.is_empty() {
         return vec![Finding::warning(
             "decisions",
-            "no start was ever decided",
+            "no start was decided lately",
             "start a container and look again, or imgcompat doctor --probe",
         )];
-    };
+    }
     let mut last: BTreeMap<String, Record> = BTreeMap::new();
     for record in records {
         let engine = record.engine.clone().unwrap_or_else(|| "unknown engine".to_owned());
@@ -202,6 +181,11 @@ fn decisions(paths: &Paths) -> Vec<Finding> {
         }
     };
     last.into_iter().map(line).collect()
+}
+
+/// The decisions at the end of the log, oldest first; none where it cannot be read.
+pub(super) fn lately(paths: &Paths) -> Vec<Record> {
+    tail(&paths.log_dir().join(log::FILE_NAME)).unwrap_or_default()
 }
 
 fn tail(file: &Path) -> io::Result<Vec<Record>> {

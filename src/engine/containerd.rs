@@ -22,6 +22,11 @@ const TEMPLATES: [(&str, i64); 4] = [
     ("/var/lib/rancher/rke2/agent/etc/containerd/config.toml.tmpl", 2),
     ("/var/lib/rancher/rke2/agent/etc/containerd/config-v3.toml.tmpl", 3),
 ];
+/// The configurations that k3s and RKE2 make, each time they start.
+const GENERATED: [&str; 2] = [
+    "/var/lib/rancher/k3s/agent/etc/containerd/config.toml",
+    "/var/lib/rancher/rke2/agent/etc/containerd/config.toml",
+];
 /// Where our base specifications are.
 const SPECS: &str = "/etc/imgcompat/containerd";
 /// The shim that runs OCI runtimes, which alone run hooks.
@@ -45,13 +50,21 @@ fn parse(text: &str) -> Result<(DocumentMut, &'static str), String> {
         text.parse().map_err(|error: toml_edit::TomlError| error.message().to_owned())?;
     let version = document.get("version").and_then(Item::as_integer).unwrap_or(1);
     let plugin = plugin(version).ok_or("it is of version 1, in which the names are others; `containerd config migrate` writes a newer one")?;
-    let disabled = document.get("disabled_plugins").and_then(Item::as_array);
-    if disabled.is_some_and(|list| {
-        list.iter().any(|p| p.as_str() == Some("cri") || p.as_str() == Some(plugin))
-    }) {
-        return Err("CRI is disabled in it, so it has no handlers; `imgcompat enable nerdctl` reaches other containers".to_owned());
-    }
     Ok((document, plugin))
+}
+
+fn has_imports(text: &str) -> bool {
+    let Ok(document) = text.parse::<DocumentMut>() else { return false };
+    let imports = document.get("imports").and_then(Item::as_array);
+    imports.is_some_and(|imports| !imports.is_empty())
+}
+
+/// True if containerd has no CRI, as Docker's packages install it: then it has no handlers.
+fn is_without_cri(text: &str) -> bool {
+    let Ok(document) = text.parse::<DocumentMut>() else { return false };
+    let disabled = document.get("disabled_plugins").and_then(Item::as_array);
+    let cri = ["cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime"];
+    disabled.is_some_and(|list| list.iter().any(|p| p.as_str().is_some_and(|p| cri.contains(&p))))
 }
 
 /// The table at a path, made where it is missing.
@@ -207,6 +220,26 @@ fn wrap(
     Ok(())
 }
 
+/// What a person adds for k3s or RKE2. Their template makes the handler runc itself, and a table cannot be written twice,
+/// so the lines make another handler, and their configuration makes it the default.
+fn lines_for_template(node: &Node, via: Via, version: i64) -> String {
+    let plugin = plugin(version).unwrap_or_default();
+    let handler = format!("plugins.'{plugin}'.containerd.runtimes.imgcompat");
+    let ours = match via {
+        Via::Hook => format!(
+            "[{handler}]\n  runtime_type = \"{SHIM}\"\n  base_runtime_spec = \"{SPECS}/base.json\"\n"
+        ),
+        Via::Wrapper => format!("[{handler}]\n  runtime_type = \"{SHIM}\"\n"),
+    };
+    let binary = match via {
+        Via::Hook => String::new(),
+        Via::Wrapper => format!("  BinaryName = \"{}\"\n", node.wrapper()),
+    };
+    format!(
+        "{{{{ template \"base\" . }}}}\n{ours}[{handler}.options]\n{binary}  SystemdCgroup = {{{{ .SystemdCgroup }}}}\n"
+    )
+}
+
 /// What a person adds to a file that we do not edit.
 fn lines(node: &Node, via: Via, version: i64) -> String {
     let plugin = plugin(version.max(2)).unwrap_or_default();
@@ -237,40 +270,30 @@ impl Adapter for Containerd {
 
     fn plan(&self, node: &Node, via: Via) -> Result<Plan, String> {
         let mut plan = Plan::default();
-        let by_hand = |file: &str, reason: String, version: i64| ByHand {
-            file: file.to_owned(),
-            reason,
-            lines: lines(node, via, version),
-        };
-        let templates: Vec<_> =
-            TEMPLATES.iter().filter(|(path, _)| node.at(path).exists()).collect();
-        for (path, version) in &templates {
-            let reason =
-                "it is a template from which k3s or RKE2 makes its configuration".to_owned();
-            plan.by_hand.push(by_hand(path, reason, *version));
-        }
+        let rancher = rancher(node, via, &mut plan)?;
         let text = node.text(CONFIG)?;
-        if text.is_none() && !templates.is_empty() {
-            if via == Via::Hook {
-                let spec = with_hook(&without_reset_defaults(&node.default_spec()?)?, node)?;
-                plan.file(format!("{SPECS}/base.json"), spec, 0o644);
-            }
+        if text.is_none() && rancher {
             return Ok(plan);
         }
         // Every containerd since 1.3 reads version 2.
         let text = text
             .filter(|text| !text.trim().is_empty())
             .unwrap_or_else(|| "version = 2\n".to_owned());
+        if is_without_cri(&text) {
+            plan.note(format!("{CONFIG} disables CRI, so this containerd has no handlers; `imgcompat enable nerdctl` reaches what calls runc by its name"));
+            return Ok(plan);
+        }
         match edit(&text, via, node, &mut plan) {
             Ok(edited) => plan.file(CONFIG, edited, 0o644),
             Err(reason) => {
                 let version =
                     text.parse::<DocumentMut>().ok().and_then(|d| d.get("version")?.as_integer());
                 plan.files.clear();
-                plan.by_hand.push(by_hand(CONFIG, reason, version.unwrap_or(2)));
+                let lines = lines(node, via, version.unwrap_or(2));
+                plan.by_hand.push(ByHand { file: CONFIG.to_owned(), reason, lines });
             }
         }
-        if text.contains("imports") {
+        if has_imports(&text) {
             plan.note(format!("{CONFIG} may import other files; handlers in those are left alone, and doctor does not see them"));
         }
         if via == Via::Hook {
@@ -280,32 +303,91 @@ impl Adapter for Containerd {
     }
 
     fn effects(&self, node: &Node) -> Vec<Effect> {
-        let nothing =
-            |detail: String| vec![Effect { handler: "runc".to_owned(), via: None, detail }];
-        let text = match node.current(CONFIG) {
-            Ok(text) => text.filter(|text| !text.trim().is_empty()),
-            Err(problem) => return nothing(problem),
-        };
-        let Some(text) = text else { return nothing(format!("there is no {CONFIG}")) };
-        let (document, plugin) = match parse(&text) {
-            Ok(parsed) => parsed,
-            Err(problem) => return nothing(format!("{CONFIG}: {problem}")),
-        };
-        let runtimes = ["plugins", plugin, "containerd", "runtimes"]
-            .iter()
-            .try_fold(document.as_item(), |at, name| at.get(*name))
-            .and_then(Item::as_table_like);
-        let effects: Vec<Effect> = runtimes
-            .into_iter()
-            .flat_map(|runtimes| runtimes.iter())
-            .map(|(name, handler)| effect(node, name, handler))
-            .collect();
-        if effects.is_empty() { nothing(format!("{CONFIG} names no handlers")) } else { effects }
+        let generated = GENERATED.iter().filter(|path| node.at(path).exists());
+        let mut effects: Vec<Effect> = generated.flat_map(|path| effects_of(node, path)).collect();
+        if effects.is_empty() || node.at(CONFIG).exists() {
+            effects.extend(effects_of(node, CONFIG));
+        }
+        effects
     }
 
     fn service(&self) -> Option<&'static str> {
         Some("containerd")
     }
+}
+
+/// k3s and RKE2 make their configuration from a template; it is theirs to change. True if either is here.
+fn rancher(node: &Node, via: Via, plan: &mut Plan) -> Result<bool, String> {
+    let mut here = false;
+    for ((template, version), generated) in
+        TEMPLATES.iter().zip(GENERATED.iter().flat_map(|g| [g, g]))
+    {
+        let made = node.current(generated)?;
+        let made_version = made
+            .as_ref()
+            .and_then(|text| text.parse::<DocumentMut>().ok()?.get("version")?.as_integer());
+        here |= made.is_some();
+        if !node.at(template).exists() && made_version != Some(*version) {
+            continue;
+        }
+        here = true;
+        let product = if template.contains("rke2") { "rke2" } else { "k3s" };
+        plan.by_hand.push(ByHand {
+            file: (*template).to_owned(),
+            reason: format!("it is the template from which {product} makes its configuration, and {product}'s to change"),
+            lines: lines_for_template(node, via, *version),
+        });
+        plan.by_hand.push(ByHand {
+            file: format!("/etc/rancher/{product}/config.yaml"),
+            reason: format!("it says which handler is {product}'s default"),
+            lines: "default-runtime: imgcompat\n".to_owned(),
+        });
+    }
+    if here && via == Via::Hook {
+        let spec = with_hook(&without_reset_defaults(&node.default_spec()?)?, node)?;
+        plan.file(format!("{SPECS}/base.json"), spec, 0o644);
+    }
+    Ok(here)
+}
+
+/// The handlers of one configuration.
+fn effects_of(node: &Node, path: &str) -> Vec<Effect> {
+    let nothing = |detail: String| vec![Effect { handler: "runc".to_owned(), via: None, detail }];
+    let text = match node.current(path) {
+        Ok(text) => text.filter(|text| !text.trim().is_empty()),
+        Err(problem) => return nothing(problem),
+    };
+    let Some(text) = text else { return nothing(format!("there is no {path}")) };
+    if is_without_cri(&text) {
+        return Vec::new();
+    }
+    let (document, plugin) = match parse(&text) {
+        Ok(parsed) => parsed,
+        Err(problem) => return nothing(format!("{path}: {problem}")),
+    };
+    let runtimes = ["plugins", plugin, "containerd", "runtimes"]
+        .iter()
+        .try_fold(document.as_item(), |at, name| at.get(*name))
+        .and_then(Item::as_table_like);
+    let effects: Vec<Effect> = runtimes
+        .into_iter()
+        .flat_map(|runtimes| runtimes.iter())
+        .map(|(name, handler)| effect(node, name, handler))
+        .collect();
+    if effects.is_empty() { nothing(format!("{path} names no handlers")) } else { effects }
+}
+
+/// Where containerd listens: that of its configuration, else k3s's if only that is there, else the usual place.
+pub fn socket(node: &Node) -> String {
+    let usual = "/run/containerd/containerd.sock";
+    let configured = node.current(CONFIG).ok().flatten().and_then(|text| {
+        let document: DocumentMut = text.parse().ok()?;
+        let address = document.get("grpc")?.get("address")?.as_str()?;
+        (!address.is_empty()).then(|| address.to_owned())
+    });
+    let rancher = "/run/k3s/containerd/containerd.sock";
+    let only_rancher = !node.at(usual).exists() && node.at(rancher).exists();
+    configured.unwrap_or_else(|| if only_rancher { rancher } else { usual }.to_owned())
 }
 
 fn effect(node: &Node, name: &str, handler: &Item) -> Effect {

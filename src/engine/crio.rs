@@ -124,6 +124,35 @@ impl Adapter for Crio {
     fn service(&self) -> Option<&'static str> {
         Some("crio")
     }
+
+    /// It watches hook directories, and runs scripts whenever it starts a container.
+    fn read_at_start(&self, path: &str) -> bool {
+        path.starts_with("/etc/crio/")
+    }
+}
+
+/// A text under `[crio]`, or one of its tables, of the last file that has it.
+fn setting(node: &Node, table: Option<&str>, key: &str) -> Option<String> {
+    let documents = documents(node, true).ok()?;
+    documents.iter().rev().find_map(|(_, document)| {
+        let crio = document.get("crio")?;
+        let at = table.map_or(Some(crio), |table| crio.get(table))?;
+        let text = at.get(key)?.as_str()?;
+        (!text.is_empty()).then(|| text.to_owned())
+    })
+}
+
+/// Where CRI-O listens.
+pub fn socket(node: &Node) -> String {
+    setting(node, Some("api"), "listen").unwrap_or_else(|| "/var/run/crio/crio.sock".to_owned())
+}
+
+/// Where CRI-O's images are, as `containers-storage:` names have it: `[driver@root+runroot]`.
+pub fn storage(node: &Node) -> String {
+    let of = |key, usual: &str| setting(node, None, key).unwrap_or_else(|| usual.to_owned());
+    let driver = of("storage_driver", "overlay");
+    let root = of("root", "/var/lib/containers/storage");
+    format!("[{driver}@{root}+{}]", of("runroot", "/run/containers/storage"))
 }
 
 /// The hook directories that CRI-O reads.

@@ -52,6 +52,9 @@ pub struct Undone {
     pub links: Vec<String>,
 }
 
+/// Stands in every text that makes an engine call us. Where somebody took it out, nothing is left to undo.
+const OURS: &str = "imgcompat";
+
 fn place(engine: &str) -> String {
     format!("/var/lib/imgcompat/{engine}.json")
 }
@@ -70,6 +73,11 @@ impl Ledger {
     /// True if nothing was changed.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty() && self.links.is_empty()
+    }
+
+    /// The files that were changed.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|entry| entry.path.as_str())
     }
 
     /// The texts of our files as they were before us, where nobody changed them since.
@@ -139,7 +147,7 @@ impl Ledger {
             if entry.is_current(node) {
                 let after = entry.before.clone();
                 undone.changes.push(Change { path: entry.path.clone(), before, after });
-            } else {
+            } else if before.is_some_and(|text| text.contains(OURS)) {
                 undone.changed_since.push(entry.path.clone());
             }
         }

@@ -66,6 +66,10 @@ pub trait Adapter: Sync {
     fn effects(&self, node: &Node) -> Vec<Effect>;
     /// The service that reads the configuration when it starts; none if it is read at every start of a container.
     fn service(&self) -> Option<&'static str>;
+    /// True if that service reads this file of ours only when it starts.
+    fn read_at_start(&self, _path: &str) -> bool {
+        self.service().is_some()
+    }
 }
 
 /// All engines, in the order they are listed.

@@ -27,8 +27,13 @@ impl Node {
     /// The node below `prefix`; our programs are those beside `program`, the tool.
     pub fn new(prefix: &Path, program: &Path) -> Self {
         let installed = program.parent().filter(|bin| bin.ends_with("bin")).and_then(Path::parent);
-        let libexec = installed.map(|usr| usr.join("libexec/imgcompat").display().to_string());
-        let libexec = libexec.filter(|dir| Path::new(dir).join("imgcompat-hook").exists());
+        let libexec = installed.map(|usr| usr.join("libexec/imgcompat"));
+        let libexec = libexec.filter(|directory| directory.join("imgcompat-hook").exists());
+        // A tool that was put below the prefix is told to engines as they will see it.
+        let libexec = libexec.map(|directory| {
+            let below = directory.strip_prefix(prefix).map(|below| Path::new("/").join(below));
+            below.unwrap_or(directory).display().to_string()
+        });
         Node {
             prefix: prefix.to_owned(),
             libexec: libexec.unwrap_or_else(|| LIBEXEC.to_owned()),

@@ -7,7 +7,7 @@ use super::judge::Judged;
 use crate::audit::record::now;
 use crate::audit::repeats::{self, Repeat};
 use crate::audit::{self, Record, message};
-use crate::image::{ImageIdentity, NotJudged};
+use crate::image::{self, Engine, ImageIdentity, NotJudged};
 use crate::policy::config::EffectivePolicy;
 use crate::policy::{Action, Decision, Policy};
 use crate::start::ContainerStart;
@@ -37,10 +37,21 @@ impl<'a> Subject<'a> {
         Subject { container: &start.id, start: Some(start), identity: Some(identity) }
     }
 
+    /// The engine by what is known of the image, else by the bundle's place.
+    fn engine(&self) -> &'static str {
+        let known = self.identity.map(|identity| identity.engine);
+        engine_name(known.or_else(|| image::engine_of(self.start?)))
+    }
+
     /// True if the container has a terminal.
     pub fn terminal(&self) -> bool {
         self.start.is_some_and(|start| start.terminal)
     }
+}
+
+/// The word in records.
+fn engine_name(engine: Option<Engine>) -> &'static str {
+    engine.map_or("unknown", Engine::as_str)
 }
 
 /// The record of a decision.
@@ -54,7 +65,7 @@ pub fn record(
     Record {
         time: now(),
         container: subject.container.to_owned(),
-        engine: subject.identity.map(|identity| identity.engine.as_str().to_owned()),
+        engine: Some(subject.engine().to_owned()),
         image: subject.identity.map(ImageIdentity::display_name),
         image_id: subject.identity.map(|identity| identity.image_id.clone()),
         mode: policy.mode,
@@ -112,7 +123,7 @@ pub fn not_judged(gate: &Gate, policy: &Policy, start: &ContainerStart, kind: No
     let record = Record {
         time: now(),
         container: start.id.clone(),
-        engine: None,
+        engine: Some(engine_name(image::engine_of(start)).to_owned()),
         image: None,
         image_id: None,
         mode: policy.mode,

@@ -62,13 +62,15 @@ fn identify_once(start: &ContainerStart, memory: &Memory) -> Result<Identificati
     }
     let stores = stores(&place, root.as_ref());
     let Some((store, record)) = find_container(&stores, &start.id)? else {
-        return without_record(start, &place, root.as_ref());
+        let records = root.as_ref().map_or(&place.store, |root| &root.store).containers_dir();
+        return Err(Unidentified::NoContainerRecord { id: start.id.clone(), records });
     };
     check_root(&record, start, root.as_ref())?;
     let metadata: ContainerMetadata = serde_json::from_str(&record.metadata).unwrap_or_default();
     if metadata.pod {
         return Ok(Identification::NotJudged(NotJudged::Sandbox));
     }
+    // podman records a container made from a directory too, without an image. What has no record is nobody's.
     if record.image.is_empty() && metadata.image_id.is_empty() {
         return Ok(Identification::NotJudged(NotJudged::Rootfs));
     }
@@ -79,6 +81,18 @@ fn identify_once(start: &ContainerStart, memory: &Memory) -> Result<Identificati
         return Ok(Identification::NotJudged(NotJudged::Sandbox));
     }
     Ok(Identification::Image(Box::new(identity)))
+}
+
+/// podman and CRI-O give their bundles the same place; only the container's record tells them apart.
+pub fn engine_of(start: &ContainerStart) -> Option<Engine> {
+    let root = start.root_path.as_deref().and_then(root_place);
+    let Some(place) = bundle_place(&start.bundle) else {
+        return build_step(start, root).is_ok().then_some(Engine::Buildah);
+    };
+    let stores = stores(&place, root.as_ref());
+    let (_, record) = find_container(&stores, &start.id).ok()??;
+    let metadata: ContainerMetadata = serde_json::from_str(&record.metadata).ok()?;
+    Some(if metadata.pod_id.is_empty() { Engine::Podman } else { Engine::Crio })
 }
 
 /// Takes `<base>/<driver>-containers/<id>/userdata` apart.
@@ -152,26 +166,6 @@ fn check_root(
         }
         _ => Ok(()),
     }
-}
-
-/// No record: podman keeps none for `--rootfs` containers, whose root lies outside every store. A root inside a
-/// store must have a record.
-fn without_record(
-    start: &ContainerStart,
-    place: &BundlePlace,
-    root: Option<&RootPlace>,
-) -> Result<Identification, Unidentified> {
-    let outside = match (&start.root_path, root) {
-        (Some(path), None) => !path.starts_with(&place.store.root),
-        _ => false,
-    };
-    if outside {
-        return Ok(Identification::NotJudged(NotJudged::Rootfs));
-    }
-    Err(Unidentified::NoContainerRecord {
-        id: start.id.clone(),
-        records: root.map_or(&place.store, |r| &r.store).containers_dir(),
-    })
 }
 
 /// `podman build` and buildah run each step as a container named `buildah-…` whose bundle is in a temporary

@@ -59,3 +59,14 @@ pub fn identify(
         Place::Elsewhere => containers_storage::identify(start, memory),
     }
 }
+
+/// Whose start it is, as far as that is certain without the image: for the records of starts whose image is not known.
+pub fn engine_of(start: &ContainerStart) -> Option<Engine> {
+    match Place::of(start) {
+        Place::DockerTask(_) => Some(Engine::Docker),
+        Place::ContainerdTask(_) => Some(Engine::Containerd),
+        // Docker's, or a BuildKit that stands alone.
+        Place::BuildkitExecutor => None,
+        Place::Elsewhere => containers_storage::engine_of(start),
+    }
+}

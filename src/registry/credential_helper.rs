@@ -73,6 +73,14 @@ pub fn get(
     }))
 }
 
+/// The program of the helper `name`, as root finds it, or why it is not run. Runs nothing.
+pub fn program(name: &str, files: &NodeFiles) -> Result<PathBuf, String> {
+    if !is_plain_name(name) {
+        return Err("its name may have letters, digits, `.`, `_` and `-` only".to_owned());
+    }
+    find(&format!("docker-credential-{name}"), files, true)
+}
+
 /// A name that is no path and no option.
 pub(super) fn is_plain_name(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');

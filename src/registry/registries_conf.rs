@@ -100,6 +100,14 @@ pub(super) fn places(
     Ok(Some(places))
 }
 
+/// The names that the configuration speaks of, without those it blocks: hosts, or repositories below them. Patterns
+/// of hosts are left out.
+pub fn names(files: &NodeFiles) -> Result<Vec<String>, Unavailable> {
+    let usable = |registry: &Registry| !registry.blocked || !registry.mirror.is_empty();
+    let registries = load(files)?.into_iter().filter(usable).map(|registry| registry.prefix);
+    Ok(registries.filter(|prefix| !prefix.starts_with('*')).collect())
+}
+
 fn by(registry: &Registry, mirror: &Mirror) -> By {
     match mirror.pull_from_mirror {
         Some(PullFromMirror::DigestOnly) => By { digest: true, tag: false },

@@ -29,6 +29,8 @@ case $engine in
   docker) need dockerd docker runc; export IMGCOMPAT_CGROUPS=host; version="$("${enter[@]}" dockerd --version | head -n 1)" ;;
   crio) need crio crictl pinns conmon crun runc podman; version="$("${enter[@]}" crio --version 2>/dev/null | head -n 1)" ;;
   rootless) need podman runc newuidmap; version="$("${enter[@]}" podman --version)" ;;
+  enable/plain) need podman crun runc conmon; version="enable with $("${enter[@]}" podman --version), CRI-O" ;;
+  enable/host) need containerd ctr dockerd docker runc; export IMGCOMPAT_CGROUPS=host; version="enable with containerd, Docker" ;;
   runtimes) need runc crun; export HIDE_UNIFIED=yes; version="$("${enter[@]}" runc --version | head -n 1), $("${enter[@]}" crun --version | head -n 1)" ;;
 esac
 

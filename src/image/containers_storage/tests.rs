@@ -205,19 +205,32 @@ fn an_intermediate_mount_point_is_bound_by_the_id_alone() {
 }
 
 #[test]
-fn containers_from_a_directory_are_not_judged_but_lost_records_are() {
+fn containers_from_a_directory_are_known_by_their_record_and_without_one_nothing_is() {
     let lab = Lab::new();
-    fs::write(lab.path("overlay-containers/containers.json"), "[]").unwrap();
-    assert!(matches!(
-        identify(&lab.start(), &Memory::default()),
-        Err(Unidentified::NoContainerRecord { .. })
-    ));
     let mut start = lab.start();
     start.root_path = Some(PathBuf::from("/srv/rootfs"));
+    let metadata = r#"{"image-name":"","image-id":"","name":"c"}"#;
+    let record =
+        serde_json::json!([{"id": ID, "image": "", "layer": "layer9", "metadata": metadata}]);
+    fs::write(lab.path("overlay-containers/containers.json"), record.to_string()).unwrap();
     assert_eq!(
         identify(&start, &Memory::default()).unwrap(),
         Identification::NotJudged(NotJudged::Rootfs)
     );
+    assert_eq!(engine_of(&start), Some(Engine::Podman));
+    // Nor does such a record speak for a layer of a store.
+    assert!(matches!(
+        identify(&lab.start(), &Memory::default()),
+        Err(Unidentified::ForeignRoot { .. })
+    ));
+    fs::write(lab.path("overlay-containers/containers.json"), "[]").unwrap();
+    for start in [start, lab.start()] {
+        assert!(matches!(
+            identify(&start, &Memory::default()),
+            Err(Unidentified::NoContainerRecord { .. })
+        ));
+        assert_eq!(engine_of(&start), None);
+    }
 }
 
 #[test]
