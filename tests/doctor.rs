@@ -196,7 +196,11 @@ fn registries_are_those_of_images_that_started_and_of_the_configuration() {
         r#"{"auths":{"r.example":{"auth":"dTpodW50ZXIy"}},"credHelpers":{"quay.example":"gone"}}"#,
     );
     tree.expect(Level::Ok, "registries", "r.example (not asked); asked with those of");
-    tree.expect(Level::Problem, "credentials", "names the credential helper gone, which is not run");
+    tree.expect(
+        Level::Problem,
+        "credentials",
+        "names the credential helper gone, which is not run",
+    );
     tree.expect(Level::Warning, "credentials", "can be read by others than root");
     let all = format!("{:?}", tree.findings());
     assert!(!all.contains("wild") && !all.contains("b.example") && !all.contains("hunter2"));

@@ -12,9 +12,9 @@ use super::{Finding, Level};
 use crate::audit::{Record, sanitize};
 use crate::deadline::Deadline;
 use crate::engine::Node;
+use crate::files;
 use crate::oci::{Digest, Reference, Repository};
 use crate::paths::Paths;
-use crate::files;
 use crate::policy::Policy;
 use crate::registry::access::Options;
 use crate::registry::auth::{self, Account, State};
@@ -45,7 +45,8 @@ struct Question {
 
 /// Looks at credentials, and asks each registry unless `offline`.
 pub fn examine(node: &Node, paths: &Paths, offline: bool) -> Vec<Finding> {
-    let credential_sources = Policy::load(paths).map(|policy| policy.credentials).unwrap_or_default();
+    let credential_sources =
+        Policy::load(paths).map(|policy| policy.credentials).unwrap_or_default();
     let options = Options { files: node_files(node), credential_sources, ..Options::default() };
     let (questions, problem) = questions(&lately(paths), &options.files);
     let mut findings: Vec<Finding> =
@@ -64,7 +65,8 @@ pub fn examine(node: &Node, paths: &Paths, offline: bool) -> Vec<Finding> {
         }
     }
     if questions.is_empty() {
-        let text = "none: no image of a registry was decided lately, and registries.conf names none";
+        let text =
+            "none: no image of a registry was decided lately, and registries.conf names none";
         findings.push(Finding::ok("registries", text));
     } else if offline {
         findings.push(Finding::ok("registries", "not asked (--offline)"));
@@ -217,7 +219,8 @@ fn about(account: Account, files: &NodeFiles) -> Vec<Finding> {
         State::Absent => Vec::new(),
         State::Program => vec![Finding::ok("credentials", place)],
         State::Unusable(problem) => {
-            let text = format!("no registry can be asked: {}", sanitize::bounded_line(&problem, 400));
+            let text =
+                format!("no registry can be asked: {}", sanitize::bounded_line(&problem, 400));
             vec![Finding::problem("credentials", text, format!("mend or remove {place}"))]
         }
         State::File { helpers, everyone_can_read, .. } => {

@@ -4,6 +4,7 @@
 //! containers as before, and nothing in its files shows it. Source: proc(5): `/proc/PID/stat`, `/proc/stat`.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -50,12 +51,34 @@ fn ticks_of(process: &Path, program: &str) -> Option<u64> {
     if head.split_once('(')?.1 != program {
         return None;
     }
-    // The containerd that Docker starts for itself reads another configuration.
     let words = fs::read(process.join("cmdline")).unwrap_or_default();
-    if String::from_utf8_lossy(&words).contains("/docker/containerd/") {
+    if !is_on_this_root(process) || reads_another(&String::from_utf8_lossy(&words)) {
         return None;
     }
     fields.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// False for a daemon in a container or a chroot, whose `/etc` is another one.
+fn is_on_this_root(process: &Path) -> bool {
+    let identity = |path: &Path| fs::metadata(path).ok().map(|root| (root.dev(), root.ino()));
+    identity(&process.join("root")).is_none_or(|root| Some(root) == identity(Path::new("/")))
+}
+
+/// True if the command line names a configuration elsewhere than in `/etc`, as that of a containerd has it which
+/// Docker or k3s started.
+fn reads_another(command_line: &str) -> bool {
+    let mut words = command_line.split('\0');
+    while let Some(word) = words.next() {
+        let (option, value) = match word.split_once('=') {
+            Some((option, value)) => (option, Some(value)),
+            None => (word, None),
+        };
+        if matches!(option, "-c" | "--config" | "--config-file") {
+            let value = value.or_else(|| words.next());
+            return value.is_some_and(|value| !value.starts_with("/etc/"));
+        }
+    }
+    false
 }
 
 #[cfg(test)]
@@ -75,7 +98,12 @@ mod tests {
         write("7/stat", &format!("7 (containerd) {}", fields(500)));
         write("7/cmdline", "containerd\0--config\0/var/run/docker/containerd/containerd.toml\0");
         write("8/stat", &format!("8 (containerd) {}", fields(900)));
-        write("8/cmdline", "/usr/bin/containerd\0");
+        write("6/stat", &format!("6 (containerd) {}", fields(400)));
+        write(
+            "6/cmdline",
+            "containerd\0-c=/var/lib/rancher/k3s/agent/etc/containerd/config.toml\0",
+        );
+        write("8/cmdline", "/usr/bin/containerd\0-c\0/etc/containerd/config.toml\0");
         write("9/stat", &format!("9 (a) (b) {}", fields(1)));
         let at = |seconds| Some(UNIX_EPOCH + Duration::from_secs(seconds));
         assert_eq!(started(proc.path(), "containerd"), at(1009));

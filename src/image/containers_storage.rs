@@ -168,18 +168,16 @@ fn check_root(
     }
 }
 
-/// `podman build` and buildah run each step as a container named `buildah-…` whose bundle is in a temporary
-/// directory and whose root is a layer of a store.
+/// `podman build` and buildah run each step as a container named after its bundle, which is in a temporary directory. Its
+/// root is a layer of a store, or that layer mounted in the bundle (buildah `run_linux.go`, `bind/mount.go`).
 fn build_step(
     start: &ContainerStart,
     root: Option<RootPlace>,
 ) -> Result<Identification, Unidentified> {
-    let temporary = start
-        .bundle
-        .file_name()
-        .and_then(|name| name.to_str())
-        .is_some_and(|name| name.starts_with("buildah"));
-    if temporary && start.id.starts_with("buildah-") && root.is_some() {
+    let name = start.bundle.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let named = name.starts_with("buildah") && start.id.strip_prefix("buildah-") == Some(name);
+    let mounted = || start.root_path == Some(start.bundle.join("mnt/rootfs"));
+    if named && (root.is_some() || mounted()) {
         return Ok(Identification::NotJudged(NotJudged::Build));
     }
     Err(Unidentified::UnknownBundle(start.bundle.clone()))

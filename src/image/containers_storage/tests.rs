@@ -240,8 +240,18 @@ fn build_steps_are_recognised_by_where_they_run() {
     start.bundle = PathBuf::from("/var/tmp/buildah123");
     assert!(matches!(identify(&start, &Memory::default()), Err(Unidentified::UnknownBundle(_))));
     start.id = "buildah-buildah123".to_owned();
-    assert_eq!(
-        identify(&start, &Memory::default()).unwrap(),
-        Identification::NotJudged(NotJudged::Build)
-    );
+    for root in [lab.path("overlay/layer1/merged"), PathBuf::from("/var/tmp/buildah123/mnt/rootfs")]
+    {
+        start.root_path = Some(root);
+        assert_eq!(
+            identify(&start, &Memory::default()).unwrap(),
+            Identification::NotJudged(NotJudged::Build)
+        );
+        assert_eq!(engine_of(&start), Some(Engine::Buildah));
+    }
+    start.root_path = Some(PathBuf::from("/var/tmp/buildah124/mnt/rootfs"));
+    assert!(matches!(identify(&start, &Memory::default()), Err(Unidentified::UnknownBundle(_))));
+    start.root_path = Some(lab.path("overlay/layer1/merged"));
+    start.id = "buildah-buildah124".to_owned();
+    assert!(matches!(identify(&start, &Memory::default()), Err(Unidentified::UnknownBundle(_))));
 }

@@ -73,6 +73,17 @@ start() { runs "$1" podman run --rm --network none "$IMAGE"; }
   finds problem podman "is not executable: nothing starts"
 }
 
+@test "a step of podman build is recognised and not judged" {
+  printf 'profile = "strict"\n' >/etc/imgcompat/config.d/50-test.toml
+  imgcompat enable podman
+  printf 'FROM %s\nRUN ["/bin/busybox", "true"]\n' "$IMAGE" >"$SCRATCH/Containerfile"
+  mkdir -p "$SCRATCH/context"
+  runs 0 podman build --network none -t localhost/built:1 -f "$SCRATCH/Containerfile" "$SCRATCH/context"
+  tail -n 1 /var/log/imgcompat/decisions.jsonl | jq -e '.not_judged == "build" and .engine == "buildah"'
+  rm /etc/imgcompat/config.d/50-test.toml
+  podman rmi -f localhost/built:1 >/dev/null
+}
+
 @test "a container from a directory is known by podman's record; the same state without a record is not believed" {
   mkdir -p "$SCRATCH/tree"
   tar -xOf "$SCRATCH/mine.tar" layer.tar | tar -C "$SCRATCH/tree" -x
