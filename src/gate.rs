@@ -87,22 +87,28 @@ impl Gate {
             }
         };
         let memory = image::Memory::below(self.paths.cache());
-        match image::identify(&start, &memory, &self.worker, &deadline) {
+        let identified = image::identify(&start, &memory, &self.worker, &deadline);
+        let container = Subject::container(&start, &identified.known_as);
+        if let Some(exemption) = policy.exemption(&identified.known_as) {
+            report::exempt(self, &policy, &container, exemption);
+            return Action::Allow;
+        }
+        match identified.image {
             Ok(Identification::Image(identity)) => {
-                self.decide_image(&policy, &start, &identity, &deadline)
+                self.decide_image(&policy, container, &identity, &deadline)
             }
             Ok(Identification::NotJudged(kind)) if !policy.include.contains(&kind) => {
-                report::not_judged(self, &policy, &start, kind);
+                report::not_judged(self, &policy, &container, kind);
                 Action::Allow
             }
             Ok(Identification::NotJudged(kind)) => {
                 let reason = format!("the container is a {} and carries no image", kind.as_str());
                 let judged = Judged::undecided(Cause::ImageUnidentified, reason);
-                self.conclude(&policy, Subject::container(&start), judged)
+                self.conclude(&policy, container, judged)
             }
             Err(error) => {
                 let judged = Judged::undecided(Cause::ImageUnidentified, error.to_string());
-                self.conclude(&policy, Subject::container(&start), judged)
+                self.conclude(&policy, container, judged)
             }
         }
     }
@@ -110,7 +116,7 @@ impl Gate {
     fn decide_image(
         &self,
         policy: &Policy,
-        start: &ContainerStart,
+        container: Subject<'_>,
         identity: &ImageIdentity,
         deadline: &Deadline,
     ) -> Action {
@@ -122,7 +128,7 @@ impl Gate {
         let judge =
             Judge { gate: self, policy, effective: &effective, identity, host: &host, deadline };
         let judged = judge.judge();
-        let action = self.conclude_with(&effective, Subject::image(start, identity), judged);
+        let action = self.conclude_with(&effective, container.with_image(identity), judged);
         host.remember();
         std::mem::forget(host);
         action

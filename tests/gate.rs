@@ -314,3 +314,54 @@ fn from_directory(node: &Node) {
     config["root"]["path"] = "/srv/rootfs".into();
     node.write_bundle(&config);
 }
+
+/// Makes the node's container one of CRI-O's, in a pod of this namespace.
+fn put_into_pod(node: &Node, namespace: &str) {
+    let file = node.storage().join("overlay-containers/containers.json");
+    let mut records: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    let metadata: String = serde_json::from_value(records[0]["metadata"].clone()).unwrap();
+    let mut metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
+    metadata["pod-id"] = "sandbox1".into();
+    metadata["metadata-name"] = "main".into();
+    records[0]["metadata"] = metadata.to_string().into();
+    let sandbox = serde_json::json!({"pod-id": "sandbox1", "pod": true, "metadata-name": "dns-7", "namespace": namespace});
+    records.as_array_mut().unwrap().push(
+        serde_json::json!({"id": "sandbox1", "image": "p", "layer": "p", "metadata": sandbox.to_string()}),
+    );
+    fs::write(file, records.to_string()).unwrap();
+}
+
+#[test]
+fn an_exempt_namespace_is_not_judged_and_only_the_engines_record_says_which_it_is() {
+    let exempt =
+        "profile = 'strict'\n[[exempt]]\nnamespace = 'kube-system'\nreason = \"the node's own\"\n";
+    let (node, _registry, _server) = attached(&specification(FAILS));
+    node.write("etc/imgcompat/config.toml", exempt);
+    // The pod's author says what they like.
+    let mut config = node.bundle_config();
+    config["annotations"]["io.kubernetes.pod.namespace"] = "kube-system".into();
+    config["annotations"]["io.kubernetes.cri-o.Namespace"] = "kube-system".into();
+    config["annotations"]["io.kubernetes.cri.sandbox-namespace"] = "kube-system".into();
+    node.write_bundle(&config);
+    put_into_pod(&node, "shop");
+    assert_eq!(node.start().code, 1, "a pod of another namespace");
+    let record = node.record();
+    let names = [record.name, record.pod, record.namespace].map(Option::unwrap_or_default);
+    assert_eq!(names, ["main", "dns-7", "shop"]);
+
+    let (node, _registry, _server) = attached(&specification(FAILS));
+    node.write("etc/imgcompat/config.toml", exempt);
+    put_into_pod(&node, "kube-system");
+    assert_eq!(node.start().code, 0);
+    let record = node.record();
+    assert_eq!((record.verdict.as_str(), record.decision), ("not-judged", Action::Allow));
+    assert_eq!(
+        record.reason,
+        "the namespace kube-system is exempt (the node's own); it is not judged"
+    );
+    assert_eq!(record.policy_entries, ["namespace kube-system"]);
+    // Neither does it take part where the image cannot be told at all, nor where a registry would be waited for.
+    fs::write(node.storage().join("overlay-images/images.json"), "[]").unwrap();
+    assert_eq!(node.start().code, 0);
+}

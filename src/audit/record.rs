@@ -32,6 +32,15 @@ pub struct Record {
     pub time: String,
     /// The container's id; empty if not even that was understood.
     pub container: String,
+    /// What the engine's records call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The name of its pod, by the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
+    /// The namespace of its pod, by the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
     /// The engine, where known: `podman`, `crio`, …
     pub engine: Option<String>,
     /// The image as people call it.
@@ -48,6 +57,9 @@ pub struct Record {
     /// Why a container was not judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_judged: Option<NotJudged>,
+    /// Why the policy exempts it from being judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exempt: Option<String>,
     /// What happened.
     pub decision: Action,
     /// What would have happened under `mode = "enforce"`.

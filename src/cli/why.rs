@@ -1,5 +1,5 @@
 //! `imgcompat why`: a decision explained from the decision log: the sentence first, then what was needed against what
-//! the host has, where the specification came from, and what of the policy applied.
+//! the host has, what would help, where the specification came from, and what of the policy applied.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -10,18 +10,33 @@ use clap::Args as ClapArgs;
 use super::output::{NodeArgs, Output};
 use super::paint::{Colour, Paint};
 use super::{Failure, Outcome, table};
-use crate::audit::{ArtifactNote, Record, log, sanitize};
+use crate::audit::{ArtifactNote, Judgement, Record, history, log, remedy, sanitize};
+use crate::host::{FeatureSet, Features, Host};
 use crate::paths::Paths;
 use crate::policy::Action;
+use crate::rules::SetVerdict;
 
 /// How much of a log is read, from its end.
 const TAIL_BYTES: u64 = 16 << 20;
 
+/// Expressions that one piece of advice names.
+const ADVISED: usize = 4;
+
 /// Arguments of `why`.
 #[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "CONTAINER is the beginning of an id, or a name; POD is a name or NAMESPACE/NAME; IMAGE is a name with or without its tag, or the\n\
+    digest of the image id, of what a specification is attached to, or of the specification. The newest decision about it is shown.\n\n\
+    Examples:\n  \
+    imgcompat why                       the last refusal, or what audit mode let through\n  \
+    imgcompat why 3f2a\n  \
+    imgcompat why shop/web-0\n  \
+    imgcompat why registry.example/ml:2\n  \
+    imgcompat why --last 10"
+)]
 pub struct Args {
-    /// A container's id (or its start), or an image's name [default: the last refusal]
-    #[arg(value_name = "CONTAINER|IMAGE")]
+    /// What was started or refused [default: the last refusal]
+    #[arg(value_name = "CONTAINER|POD|IMAGE")]
     what: Option<String>,
     /// List the last N decisions, newest first
     #[arg(long, value_name = "N", conflicts_with = "what")]
@@ -47,7 +62,8 @@ pub fn run(args: &Args) -> Outcome {
         (Output::Text, Some(_)) => records.iter().map(summary).collect(),
         (Output::Text, None) => {
             let paint = Paint::for_stdout();
-            records.iter().map(|record| explain(record, paint)).collect()
+            let host = this_host(&args.root)?;
+            records.iter().map(|record| explain(record, host.as_ref(), paint)).collect()
         }
     };
     super::print(&text)
@@ -55,16 +71,29 @@ pub fn run(args: &Args) -> Outcome {
 
 fn is_about(record: &Record, what: &str) -> bool {
     let container = what.len() >= 2 && record.container.starts_with(what);
+    let is = |name: &Option<String>| name.as_deref().is_some_and(|name| name == what);
+    let pod = match what.split_once('/') {
+        Some((namespace, pod)) => {
+            record.namespace.as_deref() == Some(namespace) && record.pod.as_deref() == Some(pod)
+        }
+        None => is(&record.pod),
+    };
     let image = record.image.as_deref().is_some_and(|image| {
         image == what
             || image.split(['@']).next() == Some(what)
             || image.rsplit_once(':').is_some_and(|(name, _)| name == what)
     });
-    let id = record.image_id.as_ref().is_some_and(|id| {
-        let hex = what.strip_prefix("sha256:").unwrap_or(what);
-        hex.len() >= 6 && id.hex().starts_with(hex)
-    });
-    container || image || id
+    container || is(&record.name) || pod || image || is_about_digest(record, what)
+}
+
+/// The digest of the image id, of the manifest that a specification is attached to, or of the specification's artifact.
+fn is_about_digest(record: &Record, what: &str) -> bool {
+    let digest = what.split_once('@').map_or(what, |(_, digest)| digest);
+    let hex = digest.strip_prefix("sha256:").unwrap_or(digest);
+    let artifacts = record.judgements.iter().map(|judgement| &judgement.artifact);
+    let attached = artifacts.flat_map(|artifact| artifact.subject.iter().chain(&artifact.digest));
+    let mut digests = record.image_id.iter().chain(attached);
+    hex.len() >= 6 && digests.any(|digest| digest.hex().starts_with(hex))
 }
 
 fn nothing(args: &Args, directory: &Path) -> Failure {
@@ -87,15 +116,17 @@ fn nothing(args: &Args, directory: &Path) -> Failure {
     Failure { message, code: 3 }
 }
 
-/// The newest records that are wanted, from the log and then its predecessor.
+/// The newest records that are wanted, from the log and what rotation left of older ones, unless it is compressed.
 fn newest(
     directory: &Path,
     count: usize,
     wanted: impl Fn(&Record) -> bool,
 ) -> Result<Vec<Record>, Failure> {
     let mut found = Vec::new();
-    for name in [log::FILE_NAME, log::ROTATED_NAME] {
-        let text = tail(&directory.join(name))?;
+    let logs = history::logs(directory).map_err(|error| unreadable(directory, &error))?;
+    let plain = |path: &PathBuf| path.extension().is_none_or(|extension| extension != "gz");
+    for path in logs.into_iter().map(|(_, path)| path).filter(plain).rev() {
+        let text = tail(&path)?;
         for line in text.lines().rev() {
             if found.len() == count {
                 return Ok(found);
@@ -123,15 +154,14 @@ fn tail(path: &Path) -> Result<String, Failure> {
     match read(path) {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-        Err(error) => {
-            let hint = if error.kind() == std::io::ErrorKind::PermissionDenied {
-                "; run as root"
-            } else {
-                ""
-            };
-            Err(Failure::undecided(format!("{} cannot be read: {error}{hint}", path.display())))
-        }
+        Err(error) => Err(unreadable(path, &error)),
     }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    let denied = error.kind() == std::io::ErrorKind::PermissionDenied;
+    let hint = if denied { "; run as root" } else { "" };
+    Failure::undecided(format!("{} cannot be read: {error}{hint}", path.display()))
 }
 
 fn json(records: &[Record]) -> Result<String, Failure> {
@@ -154,6 +184,14 @@ fn happened(record: &Record) -> &'static str {
     }
 }
 
+/// The host that advice is for; a log below another root may be any host's.
+fn this_host(root: &Path) -> Result<Box<dyn Features>, Failure> {
+    if root != Path::new("/") {
+        return Ok(Box::new(FeatureSet::default()));
+    }
+    Ok(Box::new(Host::new(super::host_root(None)?)))
+}
+
 fn summary(record: &Record) -> String {
     let container = record.container.get(..12).unwrap_or(&record.container);
     let image = sanitize::bounded_line(record.image.as_deref().unwrap_or("-"), 60);
@@ -173,7 +211,7 @@ fn outcome(record: &Record) -> String {
 }
 
 /// The whole story of one decision.
-fn explain(record: &Record, paint: Paint) -> String {
+fn explain(record: &Record, host: &dyn Features, paint: Paint) -> String {
     let colour = match record.under_enforce {
         Action::Deny => Colour::Red,
         Action::Allow => Colour::Green,
@@ -183,7 +221,11 @@ fn explain(record: &Record, paint: Paint) -> String {
         format!("{}: {}\n\n", paint.paint(colour, happened(record)), clean(&record.reason));
     let mut fact =
         |name: &str, value: &str| text.push_str(&format!("{name:10} {}\n", clean(value)));
-    fact("Container", &record.container);
+    fact("Container", &called(record));
+    if let Some(pod) = &record.pod {
+        let namespace = record.namespace.as_deref().unwrap_or("(unknown namespace)");
+        fact("Pod", &format!("{namespace}/{pod}"));
+    }
     fact("Image", record.image.as_deref().unwrap_or("(unknown)"));
     if let Some(id) = &record.image_id {
         fact("Image id", id.as_str());
@@ -194,6 +236,9 @@ fn explain(record: &Record, paint: Paint) -> String {
     fact("Mode", record.mode.as_str());
     if !record.policy_entries.is_empty() {
         fact("Policy", &format!("entries for {}", record.policy_entries.join(", ")));
+    }
+    if let Some(reason) = &record.exempt {
+        fact("Exempt", reason);
     }
     if let Some(reason) = &record.overridden {
         fact("Override", reason);
@@ -207,11 +252,57 @@ fn explain(record: &Record, paint: Paint) -> String {
     for judgement in &record.judgements {
         text.push_str(&format!("\nSpecification {}\n\n", origin(&judgement.artifact)));
         text.push_str(&table::sets(&judgement.sets, judgement.set, paint));
+        text.push_str(&advice(judgement, host, paint));
     }
     if record.shortened {
         text.push_str("Parts of this record were left out to keep it small; `imgcompat validate-node` shows all.\n");
     }
     text
+}
+
+/// The id, and the name where there is one.
+fn called(record: &Record) -> String {
+    match &record.name {
+        Some(name) => format!("{} ({name})", record.container),
+        None => record.container.clone(),
+    }
+}
+
+/// What would have to change on the host.
+fn advice(judgement: &Judgement, host: &dyn Features, paint: Paint) -> String {
+    if judgement.verdict == SetVerdict::Compatible {
+        return String::new();
+    }
+    let remedies = remedy::remedies(&judgement.sets, host);
+    if remedies.is_empty() {
+        return String::new();
+    }
+    let heading = paint.paint(
+        Colour::Bold,
+        "What would help (advice; of several sets or alternatives one is enough)",
+    );
+    let mut text = format!("{heading}\n");
+    for (advice, rows) in remedies {
+        let more = match rows.len().saturating_sub(ADVISED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let rows: Vec<String> =
+            rows.iter().take(ADVISED).map(|row| sanitize::bounded_line(row, 100)).collect();
+        text.push_str(&format!("  for {}{more}:\n    {advice}\n", rows.join(", ")));
+    }
+    text.push('\n');
+    text
+}
+
+/// `45 s`, `12 min`, `5 h`, `3 d`
+fn age(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
 }
 
 /// Where a specification came from.
@@ -226,7 +317,9 @@ fn origin(artifact: &ArtifactNote) -> String {
         "stale-cache" => format!("from the cache, since the registry does not answer ({place})"),
         other => format!("from {} ({place})", sanitize::bounded_line(other, 40)),
     };
-    let age = artifact.age_seconds.map(|age| format!(", asked {age} s ago")).unwrap_or_default();
+    let age = artifact.age_seconds;
+    let age = age.map(|seconds| format!(", asked {} before", self::age(seconds)));
+    let age = age.unwrap_or_default();
     let created =
         artifact.created.as_deref().map(|at| format!(", made {}", sanitize::bounded_line(at, 40)));
     format!("{digest} {from}{age}{}", created.unwrap_or_default())
@@ -247,8 +340,46 @@ mod tests {
         for what in ["3f", "3f2a11", "r.example/ml:2", "r.example/ml"] {
             assert!(is_about(&record(), what), "{what}");
         }
-        for what in ["", "3", "4f", "r.example/m", "ml:2"] {
+        for what in ["", "3", "4f", "r.example/m", "ml:2", "web", "shop/web-0", "sha256:abababab"] {
             assert!(!is_about(&record(), what), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_decision_is_found_by_name_by_pod_and_by_any_digest() {
+        let digest = |byte: &str| format!("sha256:{}", byte.repeat(32)).parse().unwrap();
+        let artifact = ArtifactNote {
+            digest: Some(digest("cd")),
+            source: "cache".to_owned(),
+            location: Some("r.example/ml".to_owned()),
+            subject: Some(digest("ef")),
+            created: None,
+            age_seconds: Some(600),
+        };
+        let judgement =
+            Judgement { artifact, verdict: SetVerdict::Compatible, set: None, sets: vec![] };
+        let record = Record {
+            name: Some("web".to_owned()),
+            pod: Some("web-0".to_owned()),
+            namespace: Some("shop".to_owned()),
+            image_id: Some(digest("ab")),
+            judgements: vec![judgement],
+            ..record()
+        };
+        let ef = format!("r.example/ml@sha256:{}", "ef".repeat(32));
+        for what in ["web", "web-0", "shop/web-0", "sha256:ababab", "cdcdcd", &ef] {
+            assert!(is_about(&record, what), "{what}");
+        }
+        for what in ["we", "shop", "kube-system/web-0", "shop/web", "abab", "sha256:bababa"] {
+            assert!(!is_about(&record, what), "{what}");
+        }
+        let text = explain(&record, &FeatureSet::default(), Paint::off());
+        for expected in [
+            "\nContainer  3f2a11 (web)\n",
+            "\nPod        shop/web-0\n",
+            "from the cache (r.example/ml), asked 10 min before\n",
+        ] {
+            assert!(text.contains(expected), "{text}");
         }
     }
 
@@ -265,7 +396,7 @@ mod tests {
 
     #[test]
     fn the_story_begins_with_the_sentence_and_has_no_escapes() {
-        let text = explain(&record(), Paint::off());
+        let text = explain(&record(), &FeatureSet::default(), Paint::off());
         assert!(
             text.starts_with("allowed (audit: would be refused): r.example/ml:2 needs x"),
             "{text}"

@@ -7,10 +7,11 @@ use super::judge::Judged;
 use crate::audit::record::now;
 use crate::audit::repeats::{self, Repeat};
 use crate::audit::{self, Record, message};
-use crate::image::{self, Engine, ImageIdentity, NotJudged};
+use crate::image::{self, Engine, ImageIdentity, KnownAs, NotJudged};
 use crate::policy::config::EffectivePolicy;
-use crate::policy::{Action, Decision, Policy};
+use crate::policy::{Action, Decision, Exemption, Policy};
 use crate::start::ContainerStart;
+use crate::verdict::Cause;
 
 /// What a decision is about, as far as it is known.
 #[derive(Debug, Clone, Copy)]
@@ -18,23 +19,25 @@ pub struct Subject<'a> {
     /// The container's id.
     pub container: &'a str,
     start: Option<&'a ContainerStart>,
+    known_as: Option<&'a KnownAs>,
     identity: Option<&'a ImageIdentity>,
 }
 
 impl<'a> Subject<'a> {
     /// Not even the container is known.
     pub fn unknown() -> Self {
-        Subject { container: "", start: None, identity: None }
+        Subject { container: "", start: None, known_as: None, identity: None }
     }
 
-    /// The container is known.
-    pub fn container(start: &'a ContainerStart) -> Self {
-        Subject { container: &start.id, start: Some(start), identity: None }
+    /// The container is known, and what it is called.
+    pub fn container(start: &'a ContainerStart, known_as: &'a KnownAs) -> Self {
+        let (start, known_as) = (Some(start), Some(known_as));
+        Subject { container: start.map_or("", |start| &start.id), start, known_as, identity: None }
     }
 
     /// The image is known too.
-    pub fn image(start: &'a ContainerStart, identity: &'a ImageIdentity) -> Self {
-        Subject { container: &start.id, start: Some(start), identity: Some(identity) }
+    pub fn with_image(self, identity: &'a ImageIdentity) -> Self {
+        Subject { identity: Some(identity), ..self }
     }
 
     /// The engine by what is known of the image, else by the bundle's place.
@@ -65,6 +68,9 @@ pub fn record(
     Record {
         time: now(),
         container: subject.container.to_owned(),
+        name: subject.known_as.and_then(|known_as| known_as.name.clone()),
+        pod: subject.known_as.and_then(|known_as| known_as.pod.clone()),
+        namespace: subject.known_as.and_then(|known_as| known_as.namespace.clone()),
         engine: Some(subject.engine().to_owned()),
         image: subject.identity.map(ImageIdentity::display_name),
         image_id: subject.identity.map(|identity| identity.image_id.clone()),
@@ -72,6 +78,7 @@ pub fn record(
         verdict: judged.verdict.as_str().to_owned(),
         cause: judged.verdict.cause(),
         not_judged: None,
+        exempt: None,
         decision: decision.action,
         under_enforce: decision.under_enforce,
         reason: judged.reason,
@@ -114,34 +121,41 @@ fn count(gate: &Gate, record: &Record) -> Repeat {
 }
 
 /// A container that is not judged leaves a line in the decision log, so that `why` can say so, and none elsewhere.
-pub fn not_judged(gate: &Gate, policy: &Policy, start: &ContainerStart, kind: NotJudged) {
+pub fn not_judged(gate: &Gate, policy: &Policy, subject: &Subject<'_>, kind: NotJudged) {
     let reason = match kind {
         NotJudged::Sandbox => "the container is a pod's sandbox",
         NotJudged::Rootfs => "the container is made from a directory, not from an image",
         NotJudged::Build => "the container is a step of an image build",
     };
-    let record = Record {
-        time: now(),
-        container: start.id.clone(),
-        engine: Some(engine_name(image::engine_of(start)).to_owned()),
-        image: None,
-        image_id: None,
-        mode: policy.mode,
-        verdict: "not-judged".to_owned(),
-        cause: None,
-        not_judged: Some(kind),
-        decision: Action::Allow,
-        under_enforce: Action::Allow,
-        reason: format!("{reason}; it is not judged"),
-        overridden: None,
-        policy_entries: Vec::new(),
-        judgements: Vec::new(),
-        notes: Vec::new(),
-        repeated: 0,
-        shortened: false,
-        duration_us: u64::try_from(gate.began.elapsed().as_micros()).unwrap_or(u64::MAX),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    // Nothing was decided, so nothing is lost if this cannot be written.
+    let mut record = unjudged(gate, policy, subject, format!("{reason}; it is not judged"));
+    record.not_judged = Some(kind);
+    append(gate, &record);
+}
+
+/// So does one that the policy exempts.
+pub fn exempt(gate: &Gate, policy: &Policy, subject: &Subject<'_>, exemption: &Exemption) {
+    let namespace = subject.known_as.and_then(|known_as| known_as.namespace.as_deref());
+    let namespace = namespace.unwrap_or_default();
+    let reason = format!(
+        "the namespace {namespace} is exempt ({}); it is not judged",
+        audit::sanitize::bounded_line(&exemption.reason, 500)
+    );
+    let mut record = unjudged(gate, policy, subject, reason);
+    record.exempt = Some(exemption.reason.clone());
+    record.policy_entries = vec![format!("namespace {}", exemption.namespace.as_str())];
+    append(gate, &record);
+}
+
+fn unjudged(gate: &Gate, policy: &Policy, subject: &Subject<'_>, reason: String) -> Record {
+    let policy = EffectivePolicy { mode: policy.mode, ..EffectivePolicy::default() };
+    let decision =
+        Decision { action: Action::Allow, under_enforce: Action::Allow, overridden: None };
+    let judged = Judged::undecided(Cause::Internal, reason);
+    let record = record(gate, &policy, &decision, *subject, judged);
+    Record { verdict: "not-judged".to_owned(), cause: None, ..record }
+}
+
+/// Nothing was decided, so nothing is lost if this cannot be written.
+fn append(gate: &Gate, record: &Record) {
     let _ = audit::log::append(&gate.paths.log_dir(), &record.to_line());
 }

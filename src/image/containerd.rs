@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use super::containers_storage::{cut, is_confirmed, move_to_front, push_new, repositories};
 use super::content_store::{ContentStore, PlatformImage};
 use super::identity::{Engine, Identification, ImageIdentity, NotJudged, Unidentified};
+use super::known_as::KnownAs;
 use super::place::{self, Task};
 use crate::deadline::Deadline;
 use crate::oci::{Digest, Platform, Reference};
@@ -51,6 +52,7 @@ pub fn identify(
     task: &Task,
     containerd: &dyn Containerd,
     deadline: &Deadline,
+    known_as: &mut KnownAs,
 ) -> Result<Identification, Unidentified> {
     if task.id != start.id {
         let (id, bundle) = (start.id.clone(), start.bundle.clone());
@@ -58,6 +60,10 @@ pub fn identify(
     }
     let record = ask(task, containerd, deadline)?;
     let cri = task.namespace == CRI;
+    *known_as = match &record.pod {
+        Some(pod) if cri => KnownAs::new(&record.name, &pod.name, &pod.namespace),
+        _ => KnownAs::new(&record.name, "", ""),
+    };
     if cri && record.kind.as_deref() == Some("sandbox") {
         return Ok(Identification::NotJudged(NotJudged::Sandbox));
     }

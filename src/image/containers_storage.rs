@@ -9,6 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use super::identity::{Engine, Identification, ImageIdentity, NotJudged, Unidentified};
+use super::known_as::KnownAs;
 use super::remembered::{Known, Memory};
 use super::storage_records::{ContainerMetadata, ContainerRecord, ImageRecord, Store};
 use crate::oci::{Digest, Document, Reference, Repository};
@@ -37,21 +38,29 @@ pub(super) struct RootPlace {
 }
 
 /// Identifies the image of a podman, CRI-O or buildah container.
-pub fn identify(start: &ContainerStart, memory: &Memory) -> Result<Identification, Unidentified> {
-    match identify_once(start, memory) {
+pub fn identify(
+    start: &ContainerStart,
+    memory: &Memory,
+    known_as: &mut KnownAs,
+) -> Result<Identification, Unidentified> {
+    match identify_once(start, memory, known_as) {
         Err(
             Unidentified::NoContainerRecord { .. }
             | Unidentified::NoImageRecord { .. }
             | Unidentified::RecordsMalformed { .. },
         ) => {
             std::thread::sleep(RETRY_AFTER);
-            identify_once(start, memory)
+            identify_once(start, memory, known_as)
         }
         other => other,
     }
 }
 
-fn identify_once(start: &ContainerStart, memory: &Memory) -> Result<Identification, Unidentified> {
+fn identify_once(
+    start: &ContainerStart,
+    memory: &Memory,
+    known_as: &mut KnownAs,
+) -> Result<Identification, Unidentified> {
     let root = start.root_path.as_deref().and_then(root_place);
     let Some(place) = bundle_place(&start.bundle) else {
         return build_step(start, root);
@@ -67,6 +76,7 @@ fn identify_once(start: &ContainerStart, memory: &Memory) -> Result<Identificati
     };
     check_root(&record, start, root.as_ref())?;
     let metadata: ContainerMetadata = serde_json::from_str(&record.metadata).unwrap_or_default();
+    *known_as = names(&stores, &metadata);
     if metadata.pod {
         return Ok(Identification::NotJudged(NotJudged::Sandbox));
     }
@@ -147,6 +157,22 @@ fn find_container<'a>(
         }
     }
     Ok(None)
+}
+
+/// CRI-O's record of a container has the id of its sandbox, whose record has the pod's name and namespace, as the
+/// kubelet sent them (cri-o `internal/storage/runtime.go`).
+fn names(stores: &[Store], metadata: &ContainerMetadata) -> KnownAs {
+    if metadata.pod_id.is_empty() {
+        return KnownAs::new(&metadata.name, "", "");
+    }
+    let sandbox = match find_container(stores, &metadata.pod_id) {
+        Ok(Some((_, record))) => serde_json::from_str(&record.metadata).unwrap_or_default(),
+        _ => ContainerMetadata::default(),
+    };
+    match sandbox.pod {
+        true => KnownAs::new(&metadata.metadata_name, &sandbox.metadata_name, &sandbox.namespace),
+        false => KnownAs::new(&metadata.metadata_name, "", ""),
+    }
 }
 
 /// The record must be that of the root file system that is really used. Where the user is not mapped into the

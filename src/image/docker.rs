@@ -16,6 +16,7 @@ use super::containerd::{self, Containerd};
 use super::containers_storage::{self, is_confirmed, move_to_front, push_new, repositories};
 use super::content_store::{ContentStore, PlatformImage};
 use super::identity::{Engine, Identification, ImageIdentity, Unidentified};
+use super::known_as::KnownAs;
 use super::place::{self, Task};
 use crate::deadline::Deadline;
 use crate::oci::{Digest, Reference, Repository};
@@ -33,6 +34,9 @@ const DAEMON_CONFIG: &str = "/etc/docker/daemon.json";
 struct ContainerFile {
     #[serde(rename = "ID")]
     id: String,
+    /// With a slash in front.
+    #[serde(default)]
+    name: String,
     /// The image id, or with containerd's store the digest that the name led to.
     #[serde(default)]
     image: String,
@@ -71,6 +75,7 @@ pub fn identify(
     task: &Task,
     containerd: &dyn Containerd,
     deadline: &Deadline,
+    known_as: &mut KnownAs,
 ) -> Result<Identification, Unidentified> {
     if task.id != start.id {
         let (id, bundle) = (start.id.clone(), start.bundle.clone());
@@ -78,6 +83,7 @@ pub fn identify(
     }
     let roots = data_roots(start, Path::new(DAEMON_CONFIG));
     let (data_root, container) = find_container(&roots, &start.id)?;
+    *known_as = KnownAs::new(&container.name, "", "");
     let identity = match &container.image_manifest {
         Some(manifest) => {
             let store = ContentStore::below(&containerd_root(&start.bundle, task));

@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `identity.rs` | the answer's types |
+//! | `known_as.rs` | what the engine's records call the container |
 //! | `place.rs` | whose bundle it is, by where it lies |
 //! | `pattern.rs` | patterns over image names, for policy and local specifications |
 //! | `containers_storage.rs` | podman, CRI-O, buildah: the records of containers/storage |
@@ -22,6 +23,7 @@ pub mod containers_storage;
 pub mod content_store;
 pub mod docker;
 pub mod identity;
+pub mod known_as;
 pub mod pattern;
 mod place;
 mod record_search;
@@ -30,6 +32,7 @@ pub mod storage_config;
 pub mod storage_records;
 
 pub use identity::{Engine, Identification, ImageIdentity, NotJudged, Unidentified};
+pub use known_as::KnownAs;
 pub use pattern::ImagePattern;
 pub use remembered::Memory;
 
@@ -37,7 +40,16 @@ use crate::deadline::Deadline;
 use crate::start::ContainerStart;
 use place::Place;
 
-/// Finds out which image a starting container is made from.
+/// What the engine's records say about a starting container.
+#[derive(Debug)]
+pub struct Identified {
+    /// What they call it; known even where the image is not.
+    pub known_as: KnownAs,
+    /// Which image it is made from.
+    pub image: Result<Identification, Unidentified>,
+}
+
+/// Finds out which image a starting container is made from, and what it is called.
 ///
 /// | the bundle lies in | engine | what says which image |
 /// |---|---|---|
@@ -51,13 +63,18 @@ pub fn identify(
     memory: &Memory,
     containerd: &dyn containerd::Containerd,
     deadline: &Deadline,
-) -> Result<Identification, Unidentified> {
-    match Place::of(start) {
-        Place::DockerTask(task) => docker::identify(start, &task, containerd, deadline),
-        Place::ContainerdTask(task) => containerd::identify(start, &task, containerd, deadline),
+) -> Identified {
+    let mut known_as = KnownAs::default();
+    let names = &mut known_as;
+    let image = match Place::of(start) {
+        Place::DockerTask(task) => docker::identify(start, &task, containerd, deadline, names),
+        Place::ContainerdTask(task) => {
+            containerd::identify(start, &task, containerd, deadline, names)
+        }
         Place::BuildkitExecutor => Ok(Identification::NotJudged(NotJudged::Build)),
-        Place::Elsewhere => containers_storage::identify(start, memory),
-    }
+        Place::Elsewhere => containers_storage::identify(start, memory, names),
+    };
+    Identified { known_as, image }
 }
 
 /// Whose start it is, as far as that is certain without the image: for the records of starts whose image is not known.

@@ -44,6 +44,15 @@ pub struct ContainerMetadata {
     /// The image's id.
     #[serde(default, rename = "image-id")]
     pub image_id: String,
+    /// The container's name: podman's as the user knows it, CRI-O's with pod and namespace in it.
+    #[serde(default)]
+    pub name: String,
+    /// CRI-O: the name within the pod; for a sandbox, the pod's.
+    #[serde(default, rename = "metadata-name")]
+    pub metadata_name: String,
+    /// CRI-O, for a sandbox: the pod's namespace.
+    #[serde(default)]
+    pub namespace: String,
     /// The pod's id; only CRI-O writes one.
     #[serde(default, rename = "pod-id")]
     pub pod_id: String,

@@ -1,7 +1,7 @@
 //! Policy files: the vendor's, the administrator's, and drop-ins, later ones over earlier ones.
 //!
 //! Every key is optional; unknown keys and bad values are errors with file, line and column. Lists of tables
-//! (`[[image]]`, `[[override]]`) add up: those of a file read later are looked at first, so that a drop-in can
+//! (`[[image]]`, `[[override]]`, `[[exempt]]`) add up: those of a file read later are looked at first, so that a drop-in can
 //! overrule the main file; within a file the first match wins.
 
 use std::collections::BTreeMap;
@@ -16,10 +16,10 @@ use serde::{Deserialize, Serialize};
 use time::{Date, OffsetDateTime, Time, format_description::well_known::Rfc3339};
 
 use super::duration;
+use super::exempt::Exemption;
 use super::outcome::{Action, DEFAULTS};
 use crate::artifact::CacheTimes;
-use crate::image::ImagePattern;
-use crate::image::NotJudged;
+use crate::image::{ImagePattern, KnownAs, NotJudged};
 use crate::oci::Digest;
 use crate::paths::Paths;
 use crate::worker::protocol::CredentialSources;
@@ -83,6 +83,8 @@ struct ConfigFile {
     image: Vec<ImageEntry>,
     #[serde(default, rename = "override")]
     overrides: Vec<Override>,
+    #[serde(default)]
+    exempt: Vec<Exemption>,
 }
 
 /// Outcome to action.
@@ -293,6 +295,8 @@ pub struct Policy {
     /// Exceptions, in the order they are looked at.
     #[serde(rename = "override")]
     pub overrides: Vec<Override>,
+    /// Namespaces whose containers are not judged.
+    pub exempt: Vec<Exemption>,
     /// The files this came from, in reading order.
     #[serde(skip)]
     pub files: Vec<PathBuf>,
@@ -312,6 +316,7 @@ impl Default for Policy {
             runtime: RuntimeSection::default(),
             image: Vec::new(),
             overrides: Vec::new(),
+            exempt: Vec::new(),
             files: Vec::new(),
         }
     }
@@ -414,6 +419,12 @@ impl Policy {
         self.runtime.path = file.runtime.path.or_else(|| self.runtime.path.take());
         self.image.splice(0..0, file.image);
         self.overrides.splice(0..0, file.overrides);
+        self.exempt.splice(0..0, file.exempt);
+    }
+
+    /// The exemption that applies to a container, if one does.
+    pub fn exemption(&self, known_as: &KnownAs) -> Option<&Exemption> {
+        self.exempt.iter().find(|exemption| exemption.applies(known_as))
     }
 
     /// Key by key; a drop-in takes one away with an empty name.
@@ -534,6 +545,9 @@ fn check(file: &ConfigFile) -> Result<(), (&'static str, String)> {
     }
     if file.runtime.path.as_ref().is_some_and(|path| !path.is_absolute()) {
         return Err(("path", "the runtime's path must be absolute".to_owned()));
+    }
+    if file.exempt.iter().any(|entry| entry.reason.trim().is_empty()) {
+        return Err(("[[exempt]]", "an exemption needs a reason".to_owned()));
     }
     for entry in &file.overrides {
         if entry.image.is_some() == entry.digest.is_some() {

@@ -1,7 +1,7 @@
 //! The worker's task `containerd`: what containerd's records say about one container.
 //!
 //! containerd's socket is root's, so it is connected before the confinement; everything that containerd says is read
-//! after it. Three questions are asked of containerd's own services (containers, snapshots, images), never of CRI,
+//! after it. A few questions are asked of containerd's own services (containers, snapshots, images), never of CRI,
 //! and none of them waits for the container that is being made.
 //!
 //! gRPC is HTTP/2 with frames of five bytes in front, so `h2` is the client and `prost` reads the few fields that
@@ -18,10 +18,11 @@ use bytes::{BufMut, Bytes, BytesMut};
 use h2::client::SendRequest;
 use prost::Message;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::protocol::{
-    ContainerdAnswer, ContainerdContainer, ContainerdImage, ContainerdRequest, read_request,
-    write_answer,
+    ContainerdAnswer, ContainerdContainer, ContainerdImage, ContainerdPod, ContainerdRequest,
+    read_request, write_answer,
 };
 use crate::deadline::Deadline;
 
@@ -31,6 +32,10 @@ const ANSWER_BYTES: usize = 16 << 20;
 const NOT_FOUND: &str = "5";
 /// CRI's part of a container's record (containerd `internal/cri/server/container_create.go`).
 const CRI_METADATA: &str = "io.cri-containerd.container.metadata";
+/// CRI's part of a sandbox's record (containerd `internal/cri/server/podsandbox/sandbox_run.go`).
+const CRI_SANDBOX: &str = "io.cri-containerd.sandbox.metadata";
+/// The label that nerdctl names its containers by; for people only.
+const NERDCTL_NAME: &str = "nerdctl/name";
 /// The label that CRI sets last, after everything a pod can say.
 const CRI_KIND: &str = "io.cri-containerd.kind";
 
@@ -106,10 +111,19 @@ async fn converse(
         return Ok(ContainerdAnswer::NotFound);
     };
     let snapshot_parent = service.snapshot_parent(&container).await?;
+    let metadata = container.extensions.get(CRI_METADATA).and_then(metadata::<ContainerMetadata>);
+    let metadata = metadata.unwrap_or_default();
+    let pod = service.pod(&metadata.sandbox_id).await?;
+    let name = match metadata.config.metadata.name {
+        name if name.is_empty() => container.labels.get(NERDCTL_NAME).cloned().unwrap_or_default(),
+        name => name,
+    };
     let images: Option<ListImagesResponse> =
         service.call("containerd.services.images.v1.Images/List", &ListImagesRequest {}).await?;
     Ok(ContainerdAnswer::Container(Box::new(ContainerdContainer {
-        image_ref: container.extensions.get(CRI_METADATA).and_then(image_ref),
+        name,
+        pod,
+        image_ref: metadata.image_ref,
         kind: container.labels.get(CRI_KIND).cloned(),
         image: container.image,
         snapshot_parent,
@@ -124,19 +138,45 @@ fn known_images(response: ListImagesResponse) -> Vec<ContainerdImage> {
     response.images.into_iter().filter_map(known).collect()
 }
 
+/// What CRI keeps about a container.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct ContainerMetadata {
+    image_ref: Option<String>,
+    #[serde(rename = "SandboxID")]
+    sandbox_id: String,
+    config: CriConfig,
+}
+
+/// What CRI keeps about a pod's sandbox.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct SandboxMetadata {
+    config: CriConfig,
+}
+
+/// The part of a CRI request that names things: fields of the message, not labels or annotations.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct CriConfig {
+    metadata: CriNames,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct CriNames {
+    name: String,
+    namespace: String,
+}
+
 /// CRI keeps its metadata as JSON: `{"Version":"v1","Metadata":{"ImageRef":"sha256:…",…}}`.
-fn image_ref(extension: &Any) -> Option<String> {
+fn metadata<T: DeserializeOwned>(extension: &Any) -> Option<T> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
-    struct Versioned {
-        metadata: Metadata,
+    struct Versioned<T> {
+        metadata: T,
     }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Metadata {
-        image_ref: String,
-    }
-    serde_json::from_slice::<Versioned>(&extension.value).ok().map(|v| v.metadata.image_ref)
+    serde_json::from_slice::<Versioned<T>>(&extension.value).ok().map(|v| v.metadata)
 }
 
 /// One connection to containerd, speaking for one namespace.
@@ -161,6 +201,20 @@ impl Service {
             self.call("containerd.services.snapshots.v1.Snapshots/Stat", &request).await?;
         let info = response.and_then(|response| response.info);
         Ok(info.and_then(|info| info.parent.parse().ok()))
+    }
+
+    /// The pod whose sandbox has this id. A sandbox that no container stands for (other sandboxers) has no record here.
+    async fn pod(&self, sandbox: &str) -> Result<Option<ContainerdPod>, String> {
+        if sandbox.is_empty() {
+            return Ok(None);
+        }
+        let id = GetContainerRequest { id: sandbox.to_owned() };
+        let found: Option<GetContainerResponse> =
+            self.call("containerd.services.containers.v1.Containers/Get", &id).await?;
+        let record = found.and_then(|response| response.container);
+        let extension = record.as_ref().and_then(|record| record.extensions.get(CRI_SANDBOX));
+        let names = extension.and_then(metadata::<SandboxMetadata>).map(|m| m.config.metadata);
+        Ok(names.map(|names| ContainerdPod { name: names.name, namespace: names.namespace }))
     }
 
     /// One unary call; `None` if containerd says that there is no such thing.

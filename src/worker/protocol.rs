@@ -258,6 +258,21 @@ pub struct ContainerdContainer {
     pub snapshot_parent: Option<Digest>,
     /// All images of the namespace.
     pub images: Vec<ContainerdImage>,
+    /// The container's name: CRI's, or nerdctl's label; may be empty.
+    #[serde(default)]
+    pub name: String,
+    /// The pod, by CRI's record of its sandbox.
+    #[serde(default)]
+    pub pod: Option<ContainerdPod>,
+}
+
+/// A pod, as the metadata of its sandbox names it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerdPod {
+    /// Its name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
 }
 
 /// One image under one name.

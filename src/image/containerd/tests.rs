@@ -2,7 +2,7 @@
 
 use super::super::content_store::tests::Blobs;
 use super::*;
-use crate::worker::protocol::ContainerdImage;
+use crate::worker::protocol::{ContainerdImage, ContainerdPod};
 
 /// Answers as told; keeps the question.
 struct Fake(ContainerdAnswer);
@@ -52,7 +52,24 @@ impl Node {
         };
         let task = place::task(&start.bundle).unwrap();
         let answer = ContainerdAnswer::Container(Box::new(record));
-        identify(&start, &task, &Fake(answer), &Deadline::after(std::time::Duration::from_secs(5)))
+        let deadline = Deadline::after(std::time::Duration::from_secs(5));
+        identify(&start, &task, &Fake(answer), &deadline, &mut KnownAs::default())
+    }
+
+    fn known_as(&self, record: ContainerdContainer) -> KnownAs {
+        let start = ContainerStart {
+            id: "c1".to_owned(),
+            bundle: self.bundle(),
+            root_path: None,
+            terminal: false,
+            typed_image: None,
+        };
+        let task = place::task(&start.bundle).unwrap();
+        let answer = Fake(ContainerdAnswer::Container(Box::new(record)));
+        let mut known_as = KnownAs::default();
+        let deadline = Deadline::after(std::time::Duration::from_secs(5));
+        let _ = identify(&start, &task, &answer, &deadline, &mut known_as);
+        known_as
     }
 
     fn image(&self, record: ContainerdContainer, typed: Option<&str>) -> ImageIdentity {
@@ -74,6 +91,7 @@ fn cri(image: &str, image_ref: &Digest, images: Vec<ContainerdImage>) -> Contain
         image_ref: Some(image_ref.to_string()),
         snapshot_parent: None,
         images,
+        ..ContainerdContainer::default()
     }
 }
 
@@ -181,4 +199,16 @@ fn a_container_without_an_image_is_made_from_a_directory() {
     let node = Node::new("default");
     let none = node.identify(ContainerdContainer::default(), Some("r.example/a:1")).unwrap();
     assert_eq!(none, Identification::NotJudged(NotJudged::Rootfs));
+}
+
+#[test]
+fn the_namespace_is_that_of_the_sandbox_and_only_cri_s() {
+    let record = || ContainerdContainer {
+        name: "web".to_owned(),
+        pod: Some(ContainerdPod { name: "web-0".to_owned(), namespace: "shop".to_owned() }),
+        ..ContainerdContainer::default()
+    };
+    // Even where the image cannot be established.
+    assert_eq!(Node::new("k8s.io").known_as(record()), KnownAs::new("web", "web-0", "shop"));
+    assert_eq!(Node::new("default").known_as(record()), KnownAs::new("web", "", ""));
 }

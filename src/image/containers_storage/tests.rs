@@ -103,7 +103,7 @@ impl Lab {
     }
 
     fn identity(&self) -> ImageIdentity {
-        match identify(&self.start(), &Memory::default()).unwrap() {
+        match identify(&self.start(), &Memory::default(), &mut KnownAs::default()).unwrap() {
             Identification::Image(identity) => *identity,
             other => panic!("{other:?}"),
         }
@@ -161,13 +161,13 @@ fn crio_bundles_lie_elsewhere_and_sandboxes_are_not_judged() {
     let run = tempfile::tempdir().unwrap();
     let mut start = lab.start();
     start.bundle = run.path().join(format!("overlay-containers/{ID}/userdata"));
-    match identify(&start, &Memory::default()).unwrap() {
+    match identify(&start, &Memory::default(), &mut KnownAs::default()).unwrap() {
         Identification::Image(identity) => assert_eq!(identity.engine, Engine::Crio),
         other => panic!("{other:?}"),
     }
     lab.write_container("containers.json", "layer1", "pause", r#","pod-id":"p","pod":true"#);
     assert_eq!(
-        identify(&start, &Memory::default()).unwrap(),
+        identify(&start, &Memory::default(), &mut KnownAs::default()).unwrap(),
         Identification::NotJudged(NotJudged::Sandbox)
     );
 }
@@ -178,22 +178,28 @@ fn records_must_belong_to_the_container_and_its_root() {
     let mut start = lab.start();
     start.id = "other".to_owned();
     assert!(matches!(
-        identify(&start, &Memory::default()),
+        identify(&start, &Memory::default(), &mut KnownAs::default()),
         Err(Unidentified::ForeignBundle { .. })
     ));
     let mut start = lab.start();
     start.root_path = Some(lab.path("overlay/layer2/merged"));
-    assert!(matches!(identify(&start, &Memory::default()), Err(Unidentified::ForeignRoot { .. })));
+    assert!(matches!(
+        identify(&start, &Memory::default(), &mut KnownAs::default()),
+        Err(Unidentified::ForeignRoot { .. })
+    ));
     let mut start = lab.start();
     start.bundle = PathBuf::from("/tmp/bundle");
-    assert!(matches!(identify(&start, &Memory::default()), Err(Unidentified::UnknownBundle(_))));
+    assert!(matches!(
+        identify(&start, &Memory::default(), &mut KnownAs::default()),
+        Err(Unidentified::UnknownBundle(_))
+    ));
     lab.write_images("[]");
     assert!(matches!(
-        identify(&lab.start(), &Memory::default()),
+        identify(&lab.start(), &Memory::default(), &mut KnownAs::default()),
         Err(Unidentified::NoImageRecord { .. })
     ));
     lab.write_images("[{");
-    assert!(identify(&lab.start(), &Memory::default()).is_err());
+    assert!(identify(&lab.start(), &Memory::default(), &mut KnownAs::default()).is_err());
 }
 
 #[test]
@@ -201,7 +207,10 @@ fn an_intermediate_mount_point_is_bound_by_the_id_alone() {
     let lab = Lab::new();
     let mut start = lab.start();
     start.root_path = Some(PathBuf::from("/var/tmp/intermediate-mountpoint-1000.1"));
-    assert!(matches!(identify(&start, &Memory::default()), Ok(Identification::Image(_))));
+    assert!(matches!(
+        identify(&start, &Memory::default(), &mut KnownAs::default()),
+        Ok(Identification::Image(_))
+    ));
 }
 
 #[test]
@@ -214,19 +223,19 @@ fn containers_from_a_directory_are_known_by_their_record_and_without_one_nothing
         serde_json::json!([{"id": ID, "image": "", "layer": "layer9", "metadata": metadata}]);
     fs::write(lab.path("overlay-containers/containers.json"), record.to_string()).unwrap();
     assert_eq!(
-        identify(&start, &Memory::default()).unwrap(),
+        identify(&start, &Memory::default(), &mut KnownAs::default()).unwrap(),
         Identification::NotJudged(NotJudged::Rootfs)
     );
     assert_eq!(engine_of(&start), Some(Engine::Podman));
     // Nor does such a record speak for a layer of a store.
     assert!(matches!(
-        identify(&lab.start(), &Memory::default()),
+        identify(&lab.start(), &Memory::default(), &mut KnownAs::default()),
         Err(Unidentified::ForeignRoot { .. })
     ));
     fs::write(lab.path("overlay-containers/containers.json"), "[]").unwrap();
     for start in [start, lab.start()] {
         assert!(matches!(
-            identify(&start, &Memory::default()),
+            identify(&start, &Memory::default(), &mut KnownAs::default()),
             Err(Unidentified::NoContainerRecord { .. })
         ));
         assert_eq!(engine_of(&start), None);
@@ -238,20 +247,59 @@ fn build_steps_are_recognised_by_where_they_run() {
     let lab = Lab::new();
     let mut start = lab.start();
     start.bundle = PathBuf::from("/var/tmp/buildah123");
-    assert!(matches!(identify(&start, &Memory::default()), Err(Unidentified::UnknownBundle(_))));
+    assert!(matches!(
+        identify(&start, &Memory::default(), &mut KnownAs::default()),
+        Err(Unidentified::UnknownBundle(_))
+    ));
     start.id = "buildah-buildah123".to_owned();
     for root in [lab.path("overlay/layer1/merged"), PathBuf::from("/var/tmp/buildah123/mnt/rootfs")]
     {
         start.root_path = Some(root);
         assert_eq!(
-            identify(&start, &Memory::default()).unwrap(),
+            identify(&start, &Memory::default(), &mut KnownAs::default()).unwrap(),
             Identification::NotJudged(NotJudged::Build)
         );
         assert_eq!(engine_of(&start), Some(Engine::Buildah));
     }
     start.root_path = Some(PathBuf::from("/var/tmp/buildah124/mnt/rootfs"));
-    assert!(matches!(identify(&start, &Memory::default()), Err(Unidentified::UnknownBundle(_))));
+    assert!(matches!(
+        identify(&start, &Memory::default(), &mut KnownAs::default()),
+        Err(Unidentified::UnknownBundle(_))
+    ));
     start.root_path = Some(lab.path("overlay/layer1/merged"));
     start.id = "buildah-buildah124".to_owned();
-    assert!(matches!(identify(&start, &Memory::default()), Err(Unidentified::UnknownBundle(_))));
+    assert!(matches!(
+        identify(&start, &Memory::default(), &mut KnownAs::default()),
+        Err(Unidentified::UnknownBundle(_))
+    ));
+}
+
+#[test]
+fn podman_names_its_containers_and_cri_o_s_sandbox_has_the_namespace() {
+    let lab = Lab::new();
+    let known_as = |lab: &Lab| {
+        let mut known_as = KnownAs::default();
+        let _ = identify(&lab.start(), &Memory::default(), &mut known_as);
+        known_as
+    };
+    lab.write_container("containers.json", "layer1", "reg.example/ma:1", r#","name":"web""#);
+    assert_eq!(known_as(&lab), KnownAs::new("web", "", ""));
+
+    // The container's own record may say what it likes about a namespace: it is the sandbox's that counts.
+    let own = r#","name":"k8s_c_p_shop_u_0","metadata-name":"c","pod-id":"sand","namespace":"kube-system""#;
+    lab.write_container("containers.json", "layer1", "reg.example/ma:1", own);
+    assert_eq!(known_as(&lab), KnownAs::new("c", "", ""));
+    let file = lab.path("overlay-containers/containers.json");
+    let mut records: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    let sandbox = |pod: bool| {
+        let metadata = serde_json::json!({"pod-id": "sand", "pod": pod, "metadata-name": "p", "namespace": "shop"});
+        serde_json::json!({"id": "sand", "image": "x", "layer": "l", "metadata": metadata.to_string()})
+    };
+    records.as_array_mut().unwrap().push(sandbox(true));
+    fs::write(&file, records.to_string()).unwrap();
+    assert_eq!(known_as(&lab), KnownAs::new("c", "p", "shop"));
+    records[1] = sandbox(false);
+    fs::write(&file, records.to_string()).unwrap();
+    assert_eq!(known_as(&lab), KnownAs::new("c", "", ""), "what is no sandbox says nothing");
 }

@@ -72,7 +72,13 @@ impl Docker {
         };
         let Place::DockerTask(task) = Place::of(&start) else { panic!() };
         let deadline = Deadline::after(std::time::Duration::from_secs(5));
-        match identify(&start, &task, &Names(self.names.clone()), &deadline)? {
+        match identify(
+            &start,
+            &task,
+            &Names(self.names.clone()),
+            &deadline,
+            &mut KnownAs::default(),
+        )? {
             Identification::Image(identity) => Ok(*identity),
             other => panic!("{other:?}"),
         }

@@ -117,6 +117,12 @@ fn mistakes_are_named_with_their_place() {
             "[[override]]\naction = 'allow'\nreason = 'r'\nuntil = '2026-12-01'\n",
             "either `image` or `digest`",
         ),
+        ("[[exempt]]\nnamespace = 'kube-system'\n", "missing field `reason`"),
+        ("[[exempt]]\nnamespace = 'kube-system'\nreason = ' '\n", "an exemption needs a reason"),
+        (
+            "[[exempt]]\nnamespace = 'Kube'\nreason = 'r'\n",
+            "config.toml:2:13: `Kube` is no namespace",
+        ),
     ];
     for (text, expected) in table {
         let error = load(&[(MAIN, text)]).unwrap_err().to_string();

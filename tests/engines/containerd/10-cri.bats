@@ -174,3 +174,25 @@ teardown() { teardown_containerd; }
   done
   diff "$T/runc.settings" "$T/hook.settings"
 }
+
+@test "a namespace is exempt by the sandbox's record, whatever annotations and labels say" {
+  push_image
+  attach "$IMAGE" incompatible
+  cri_pull "$IMAGE"
+  # What the pod's author can write claims the namespace that is exempt.
+  pod() {
+    jq -n --arg n "$1" --arg d "$T" '{metadata: {name: $n, uid: $n, namespace: "tests"}, log_directory: $d, labels: {"io.kubernetes.pod.namespace": "spared"},
+      annotations: {"io.kubernetes.cri.sandbox-namespace": "spared", "io.kubernetes.pod.namespace": "spared", "io.kubernetes.cri-o.Namespace": "spared"},
+      linux: {security_context: {namespace_options: {network: 2}}}}' >"$T/pod.json"
+  }
+  for handler in hook wrapper; do
+    forget
+    printf '[[exempt]]\nnamespace = "spared"\nreason = "not this one"\n' >"$NODE/etc/imgcompat/config.d/50-exempt.toml"
+    expect_cri_refusal $handler
+    decided '.namespace == "tests" and (.pod | startswith("p")) and .name == "c" and .decision == "deny"'
+    printf '[[exempt]]\nnamespace = "test*"\nreason = "the own pods of the node"\n' >"$NODE/etc/imgcompat/config.d/50-exempt.toml"
+    expect_cri_start $handler
+    decided '.verdict == "not-judged" and .exempt == "the own pods of the node"'
+  done
+  rm "$NODE/etc/imgcompat/config.d/50-exempt.toml"
+}
