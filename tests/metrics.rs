@@ -142,14 +142,16 @@ except ImportError:
     sys.exit(77)
 families = list(parse(open(sys.argv[1]).read()))
 print(sum(len(family.samples) for family in families))";
-    let output = Command::new("python3").arg("-c").arg(script).arg(&file).output();
-    match output {
-        Ok(output) if output.status.code() != Some(77) => {
+    // The distribution's module is the distribution's Python's, whatever else comes first in PATH.
+    let parse = |python: &str| Command::new(python).arg("-c").arg(script).arg(&file).output().ok();
+    let parsed = ["/usr/bin/python3", "python3"].into_iter().filter_map(parse);
+    match parsed.into_iter().find(|output| output.status.code() != Some(77)) {
+        Some(output) => {
             assert!(output.status.success(), "{output:?}");
             let count: usize = String::from_utf8_lossy(&output.stdout).trim().parse().unwrap();
             assert_eq!(count, samples(&fs::read_to_string(&file).unwrap()).len());
         }
-        _ => println!("skipped: Python's prometheus_client is not installed"),
+        None => println!("skipped: Python's prometheus_client is not installed"),
     }
 }
 
@@ -202,4 +204,71 @@ fn a_hook_that_would_be_skipped_and_a_policy_that_cannot_be_read_are_seen() {
     fs::create_dir_all(config.parent().unwrap()).unwrap();
     fs::write(&config, "no-such-key = 1\n").unwrap();
     assert_eq!(samples(&text(node.path()))["imgcompat_policy_valid"], 0.0);
+}
+
+/// The metrics that an expression names: every word with a metric's prefix.
+fn named_in(expression: &str) -> BTreeSet<String> {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words = expression.split(|c| !word(c));
+    words
+        .filter(|w| w.starts_with("imgcompat_") || w.starts_with("node_"))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The metrics that the program writes, and the one that node_exporter adds for the file.
+fn written() -> BTreeSet<String> {
+    let text = text(node().path());
+    let names = samples(&text)
+        .keys()
+        .map(|series| series.split('{').next().unwrap().to_owned())
+        .collect::<BTreeSet<_>>();
+    names.into_iter().chain(["node_textfile_mtime_seconds".to_owned()]).collect()
+}
+
+#[test]
+fn the_dashboard_and_the_alerts_ask_for_metrics_that_there_are() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging");
+    let dashboard: serde_json::Value = serde_json::from_str(
+        &fs::read_to_string(directory.join("grafana/imgcompat.json")).unwrap(),
+    )
+    .unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let targets = panels.iter().flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
+    let mut expressions: Vec<String> =
+        targets.map(|target| target["expr"].as_str().unwrap().to_owned()).collect();
+    expressions
+        .push(dashboard["templating"]["list"][1]["query"]["query"].as_str().unwrap().to_owned());
+    let alerts = fs::read_to_string(directory.join("prometheus/alerts.yaml")).unwrap();
+    expressions.extend(
+        alerts.lines().filter_map(|line| line.trim().strip_prefix("expr: ")).map(str::to_owned),
+    );
+    assert!(expressions.len() >= 25, "{expressions:#?}");
+    let written = written();
+    let mut asked = BTreeSet::new();
+    for expression in &expressions {
+        let names = named_in(expression);
+        assert!(!names.is_empty() && names.is_subset(&written), "{expression}: {names:?}");
+        asked.extend(names);
+    }
+    // And the other way round: what is counted is looked at.
+    let parts = |name: &&String| !name.ends_with("_sum") && !name.ends_with("_count");
+    let unseen: Vec<_> = written.difference(&asked).filter(parts).collect();
+    assert!(unseen.is_empty(), "in no panel and no alert: {unseen:?}");
+}
+
+#[test]
+fn panels_have_places_of_their_own() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/grafana/imgcompat.json");
+    let dashboard: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    let mut taken = BTreeSet::new();
+    for panel in dashboard["panels"].as_array().unwrap() {
+        let place = |key: &str| panel["gridPos"][key].as_u64().unwrap();
+        for x in place("x")..place("x") + place("w") {
+            for y in place("y")..place("y") + place("h") {
+                assert!(x < 24 && taken.insert((x, y)), "{} overlaps", panel["title"]);
+            }
+        }
+    }
 }

@@ -11,7 +11,7 @@ cd "$repository"
 . tests/lanes/lib.sh
 
 # In this order: what is quick to fail first, what others need before them.
-lanes=(fmt shellcheck workflows docs registries build clippy unit reference hook-symbols deny install packages report-page
+lanes=(fmt shellcheck workflows docs registries build clippy unit reference hook-symbols deny install packages report-page prometheus
   engines-podman-bookworm engines-podman-trixie engines-podman-sid
   engines-runtimes-bookworm engines-rootless-bookworm engines-crio-trixie engines-containerd-bookworm engines-containerd-trixie engines-containerd-sid
   engines-docker-bookworm engines-docker-sid engines-docker-containerd-store-sid engines-enable-trixie packages-bookworm packages-trixie packages-sid kubernetes demo)
@@ -23,7 +23,7 @@ usage() {
 
 # What the lanes use, by Debian's names. Without root or apt they go on with what is there, and skip what cannot be done.
 install_packages() {
-  local wanted=(bats buildah busybox-static ca-certificates conmon crun curl docker-registry gcc jq libc6-dev mmdebstrap podman runc shellcheck skopeo strace)
+  local wanted=(bats buildah busybox-static ca-certificates conmon crun curl docker-registry gcc jq libc6-dev mmdebstrap podman python3-prometheus-client runc shellcheck skopeo strace)
   local name missing=()
   command -v dpkg-query >/dev/null || { echo "no dpkg here: tests run with what is installed"; return 0; }
   for name in "${wanted[@]}"; do

@@ -75,6 +75,9 @@ pub struct Counters {
     pub unreadable: u64,
     /// The time of the newest decision, in seconds since 1970.
     pub newest: i64,
+    /// The time of the newest decision without an answer, in the same way.
+    #[serde(default)]
+    pub newest_undecided: i64,
 }
 
 /// How far a log was read.
@@ -161,7 +164,7 @@ impl Counters {
         }
         for judgement in &record.judgements {
             let source = match judgement.artifact.source.as_str() {
-                source @ ("registry" | "cache" | "stale-cache" | "local") => source,
+                source @ ("registry" | "cache" | "stale-cache" | "layout" | "local") => source,
                 _ => "other",
             };
             *self.sources.entry(source.to_owned()).or_default() += 1;
@@ -172,7 +175,11 @@ impl Counters {
         }
         self.duration_us = self.duration_us.saturating_add(record.duration_us);
         if let Ok(time) = OffsetDateTime::parse(&record.time, &Rfc3339) {
-            self.newest = self.newest.max(time.unix_timestamp());
+            let time = time.unix_timestamp();
+            self.newest = self.newest.max(time);
+            if record.cause.is_some() {
+                self.newest_undecided = self.newest_undecided.max(time);
+            }
         }
     }
 }

@@ -43,6 +43,7 @@ fn entry(record: &Record) -> Vec<u8> {
         ("SYSLOG_IDENTIFIER", Some("imgcompat".to_owned())),
         ("SYSLOG_FACILITY", Some(system_log::FACILITY.to_string())),
         ("CONTAINER_ID_FULL", Some(record.container.clone())),
+        ("CONTAINER_NAME", record.name.clone()),
         ("IMAGE_NAME", record.image.clone()),
         ("IMAGE_ID", image_id.map(str::to_owned)),
         ("IMGCOMPAT_VERDICT", Some(record.verdict.clone())),
@@ -52,6 +53,8 @@ fn entry(record: &Record) -> Vec<u8> {
         ("IMGCOMPAT_MODE", Some(record.mode.as_str().to_owned())),
         ("IMGCOMPAT_ENGINE", record.engine.clone()),
         ("IMGCOMPAT_OVERRIDDEN", record.overridden.clone()),
+        ("IMGCOMPAT_POD", record.pod.clone()),
+        ("IMGCOMPAT_NAMESPACE", record.namespace.clone()),
     ];
     for (name, value) in fields {
         if let Some(value) = value.filter(|value| !value.is_empty()) {

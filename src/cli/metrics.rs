@@ -21,6 +21,12 @@ const FILE_NAME: &str = "imgcompat.prom";
 
 /// Arguments of `metrics`.
 #[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "imgcompat-metrics.timer runs this every minute. Counters go on when the log is rotated: how far it was read is kept in the cache.\n\n\
+    Examples:\n  \
+    imgcompat metrics\n  \
+    imgcompat metrics --textfile /var/lib/prometheus/node-exporter"
+)]
 pub struct Args {
     /// Write imgcompat.prom into node_exporter's textfile directory instead of to standard output
     #[arg(long, value_name = "DIR")]
@@ -65,12 +71,15 @@ fn exposition(counters: &Counters, root: &Path, paths: &Paths) -> String {
     text.decisions(counters);
     text.durations(counters);
     text.family("imgcompat_specifications_total", "counter", "Specifications by their source.");
-    for source in ["registry", "cache", "stale-cache", "local"] {
+    for source in ["registry", "cache", "stale-cache", "layout", "local"] {
         let count = counters.sources.get(source).copied().unwrap_or_default();
         text.sample("imgcompat_specifications_total", &[("source", source)], count);
     }
     let last = counters.newest;
     text.gauge("imgcompat_last_decision_timestamp_seconds", "Time of the newest decision.", last);
+    let help = "Time of the newest decision without an answer (undecided); 0 if there was none.";
+    let last = counters.newest_undecided;
+    text.gauge("imgcompat_last_undecided_timestamp_seconds", help, last);
     let help = "Lines of the decision log that are no records.";
     text.counter("imgcompat_log_unreadable_lines_total", help, counters.unreadable);
     text.family(
