@@ -1,13 +1,21 @@
-//! The examples: each decodes, is linted clean, fits the JSON Schema, and is shown in the documentation.
+//! The examples: each decodes, is linted clean, fits the JSON Schema, is shown in the documentation, and holds on hosts
+//! that have what it asks for and on no others.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support {
+    pub mod host_tree;
+}
 
 use std::path::PathBuf;
 
 use imgcompat::cli::schema::SCHEMA;
+use imgcompat::host::{Host, HostRoot};
+use imgcompat::rules::{Options, SetVerdict, evaluate};
 use imgcompat::spec::Specification;
 use imgcompat::spec::lint;
 use serde_json::{Value, json};
+use support::host_tree::{expand, expand_host, hosts};
 
 fn directory(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -54,6 +62,80 @@ fn every_example_is_in_the_documentation() {
         assert!(page.contains(&format!("examples/{name}")), "{name}");
         let body = document.split_once("version: v1alpha1").unwrap().1;
         assert!(page.contains(body.trim_end()), "{name} is not shown as it is");
+    }
+}
+
+/// A host that has what every example asks for that no recorded host satisfies, in parts that a case can leave out.
+const BASE: &str = "[proc]\nsys/kernel/osrelease = 6.8.12-3-pve\nmodules <<\n|overlay 1 0 - Live 0x0\n[sys/fs]\n[sys/bus/pci/devices]\n";
+const CONFIG: &str = "[boot]\nconfig-6.8.12-3-pve <<\n";
+const GPU: &str = "[sys/bus/pci/devices/0000:41:00.0]\nclass = 0x030200\nvendor = 0x10de\ndevice = 0x20b0\nsubsystem_vendor = 0x10de\nsubsystem_device = 0x1463\n";
+const NVIDIA: &str = "[proc]\nmodules <<\n|nvidia 1 0 - Live 0x0\n";
+const ENFORCING: &str = "[sys/fs/selinux]\nenforce = 1\n";
+const PERMISSIVE: &str = "[sys/fs/selinux]\nenforce = 0\n";
+const OPTIONS: &str =
+    "|CONFIG_USER_NS=y\n|CONFIG_SECCOMP_FILTER=y\n|CONFIG_CGROUP_BPF=y\n|CONFIG_OVERLAY_FS=m\n";
+
+fn on_host(name: &str, tree: &tempfile::TempDir) -> bool {
+    let document = std::fs::read_to_string(directory("examples").join(name)).unwrap();
+    let host = Host::new(HostRoot::tree(tree.path()).unwrap());
+    let evaluation = evaluate(&specification(&document), &host, &Options::default());
+    evaluation.verdict == SetVerdict::Compatible
+}
+
+/// Which of the recorded hosts (tests/hosts) each example holds on.
+#[test]
+fn examples_hold_on_the_recorded_hosts_that_have_what_they_ask_for() {
+    let modern: &[&str] = &["amd-sev-snp", "intel-two-sockets", "micro-vm", "wsl2"];
+    let table: [(&str, &[&str]); 10] = [
+        ("confidential-host.yaml", &["amd-sev-snp"]),
+        ("cuda.yaml", &[]),
+        ("dpdk.yaml", &["intel-two-sockets"]),
+        ("hardened-builder.yaml", &[]),
+        ("io-uring.yaml", &[]),
+        ("mongodb.yaml", modern),
+        ("sriov.yaml", &["intel-two-sockets"]),
+        ("vllm-cpu.yaml", modern),
+        ("wireguard.yaml", &[]),
+        ("x86-64-v3.yaml", modern),
+    ];
+    let mut examples: Vec<String> = examples().into_iter().map(|(name, _)| name).collect();
+    examples.sort();
+    assert_eq!(examples, table.map(|(name, _)| name), "every example has a row");
+    for entry in std::fs::read_dir(hosts()).unwrap() {
+        let host = entry.unwrap().file_name().into_string().unwrap();
+        let tree = expand_host(&host);
+        for (example, expected) in table {
+            assert_eq!(on_host(example, &tree), expected.contains(&&*host), "{example} on {host}");
+        }
+    }
+}
+
+/// Those that no recorded host satisfies, each on a host that does and on ones that lack one thing.
+#[test]
+fn examples_hold_on_hosts_made_for_them_and_fail_without_any_part() {
+    let config = |lines: &str| format!("{BASE}{CONFIG}{lines}");
+    let old = BASE.replace("6.8.12-3-pve", "5.14.0-427.el9.x86_64");
+    let old_config = CONFIG.replace("6.8.12-3-pve", "5.14.0-427.el9.x86_64");
+    let lacking = OPTIONS.replace("|CONFIG_USER_NS=y\n", "");
+    let wireguard = "|CONFIG_WIREGUARD=m\n";
+    let cases: [(&str, bool, String); 14] = [
+        ("cuda.yaml", true, format!("{BASE}{GPU}{NVIDIA}")),
+        ("cuda.yaml", false, format!("{BASE}{GPU}")),
+        ("cuda.yaml", false, format!("{BASE}{NVIDIA}")),
+        ("cuda.yaml", false, format!("{BASE}{}{NVIDIA}", GPU.replace("0x030200", "0x040300"))),
+        ("hardened-builder.yaml", true, config(OPTIONS) + ENFORCING),
+        ("hardened-builder.yaml", false, config(OPTIONS) + PERMISSIVE),
+        ("hardened-builder.yaml", false, config(&lacking) + ENFORCING),
+        ("io-uring.yaml", true, config("|CONFIG_IO_URING=y\n")),
+        ("io-uring.yaml", false, config("|# CONFIG_IO_URING is not set\n")),
+        ("io-uring.yaml", false, format!("{old}{old_config}|CONFIG_IO_URING=y\n")),
+        ("wireguard.yaml", true, config(&format!("{wireguard}|CONFIG_NF_TABLES=m\n"))),
+        ("wireguard.yaml", true, config(&format!("{wireguard}|CONFIG_IP_NF_IPTABLES=y\n"))),
+        ("wireguard.yaml", false, config("|CONFIG_NF_TABLES=m\n")),
+        ("wireguard.yaml", false, config(wireguard)),
+    ];
+    for (number, (example, expected, host)) in cases.iter().enumerate() {
+        assert_eq!(on_host(example, &expand(host)), *expected, "case {number}: {example}\n{host}");
     }
 }
 

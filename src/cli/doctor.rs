@@ -12,6 +12,12 @@ use crate::paths::Paths;
 
 /// Arguments of `doctor`.
 #[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Each line begins with ok, warning or problem; a problem says what to do.\n\n\
+    Examples:\n  \
+    imgcompat doctor\n  \
+    imgcompat doctor --output json"
+)]
 pub struct Args {
     /// Also start throw-away containers by every engine that is here, to see that imgcompat is really called and obeyed
     #[arg(long)]

@@ -16,6 +16,12 @@ use crate::host::{Host, labels};
 
 /// Export what a host has, as JSON in the format of `nfd export`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "What is exported can be judged elsewhere: imgcompat validate-node --features FILE.\n\n\
+    Examples:\n  \
+    imgcompat export features --path features.json\n  \
+    imgcompat export labels"
+)]
 pub struct Export {
     /// What to export.
     #[arg(value_enum)]

@@ -12,6 +12,10 @@ use super::registry_args::RegistryArgs;
 
 /// Lists the specifications attached to an image and to its platforms
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Exit code 3: there are none.\n\n\
+    Examples:\n  \
+    imgcompat list-specs registry.example/ml:2\n  \
+    imgcompat list-specs registry.example/ml:2 --output json")]
 pub struct Args {
     /// The image, registry included
     image: String,

@@ -11,6 +11,9 @@ use super::{Failure, Outcome};
 
 /// Removes the specifications attached to an image
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    imgcompat remove-spec registry.example/ml:2\n  \
+    imgcompat remove-spec registry.example/ml:2 --platform linux/arm64")]
 pub struct Args {
     /// The image, registry included
     image: String,
