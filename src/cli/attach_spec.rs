@@ -20,7 +20,7 @@ use super::{Failure, Outcome};
 /// Attaches a specification to an image
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The specification becomes an artifact in the image's repository that refers to the image, which stays as it is. For images whose\n\
+    after_help = "The specification becomes an artifact in the image's repository that refers to the image, which stays as it is. For images whose \
     platforms need different things, name one: --platform.\n\n\
     Examples:\n  \
     imgcompat attach-spec registry.example/ml:2 spec.yaml\n  \

@@ -12,10 +12,12 @@ use super::registry_args::RegistryArgs;
 
 /// Lists the specifications attached to an image and to its platforms
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit code 3: there are none.\n\n\
+#[command(
+    after_help = "What is attached to the image and to each of its platforms, and which of several counts.\n\n\
     Examples:\n  \
     imgcompat list-specs registry.example/ml:2\n  \
-    imgcompat list-specs registry.example/ml:2 --output json")]
+    imgcompat list-specs registry.example/ml:2 --output json"
+)]
 pub struct Args {
     /// The image, registry included
     image: String,

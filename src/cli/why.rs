@@ -25,7 +25,7 @@ const ADVISED: usize = 4;
 /// Arguments of `why`.
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "CONTAINER is the beginning of an id, or a name; POD is a name or NAMESPACE/NAME; IMAGE is a name with or without its tag, or the\n\
+    after_help = "CONTAINER is the beginning of an id, or a name; POD is a name or NAMESPACE/NAME; IMAGE is a name with or without its tag, or the \
     digest of the image id, of what a specification is attached to, or of the specification. The newest decision about it is shown.\n\n\
     Examples:\n  \
     imgcompat why                       the last refusal, or what audit mode let through\n  \

@@ -69,7 +69,14 @@ fn policy(paths: &Paths) -> Vec<Finding> {
             _ => Finding::ok("policy", text),
         }
     });
-    [mode].into_iter().chain(exceptions).collect()
+    let exempt = policy.exempt.iter().map(|exemption| {
+        let reason = sanitize::bounded_line(&exemption.reason, 200);
+        Finding::ok(
+            "policy",
+            format!("exempt: namespace {}: {reason}", exemption.namespace.as_str()),
+        )
+    });
+    [mode].into_iter().chain(exceptions).chain(exempt).collect()
 }
 
 fn specifications(paths: &Paths) -> Vec<Finding> {
