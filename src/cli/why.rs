@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
 
@@ -62,7 +62,7 @@ pub fn run(args: &Args) -> Outcome {
         (Output::Text, Some(_)) => records.iter().map(summary).collect(),
         (Output::Text, None) => {
             let paint = Paint::for_stdout();
-            let host = this_host(&args.root)?;
+            let host = this_host(&args.node.root)?;
             records.iter().map(|record| explain(record, host.as_ref(), paint)).collect()
         }
     };
