@@ -111,6 +111,7 @@ async fn converse(
     Ok(ContainerdAnswer::Container(Box::new(ContainerdContainer {
         image_ref: container.extensions.get(CRI_METADATA).and_then(image_ref),
         kind: container.labels.get(CRI_KIND).cloned(),
+        created: container.created_at.and_then(nanoseconds),
         image: container.image,
         snapshot_parent,
         images: images.map(known_images).unwrap_or_default(),
@@ -119,9 +120,18 @@ async fn converse(
 
 fn known_images(response: ListImagesResponse) -> Vec<ContainerdImage> {
     let known = |image: Image| {
-        Some(ContainerdImage { name: image.name, target: image.target?.digest.parse().ok()? })
+        let updated = image.updated_at.and_then(nanoseconds);
+        Some(ContainerdImage {
+            name: image.name,
+            target: image.target?.digest.parse().ok()?,
+            updated,
+        })
     };
     response.images.into_iter().filter_map(known).collect()
+}
+
+fn nanoseconds(time: Timestamp) -> Option<i64> {
+    time.seconds.checked_mul(1_000_000_000)?.checked_add(i64::from(time.nanos))
 }
 
 /// CRI keeps its metadata as JSON: `{"Version":"v1","Metadata":{"ImageRef":"sha256:…",…}}`.
@@ -245,8 +255,18 @@ struct Container {
     snapshotter: String,
     #[prost(string, tag = "7")]
     snapshot_key: String,
+    #[prost(message, optional, tag = "8")]
+    created_at: Option<Timestamp>,
     #[prost(map = "string, message", tag = "10")]
     extensions: HashMap<String, Any>,
+}
+
+#[derive(PartialEq, Message)]
+struct Timestamp {
+    #[prost(int64, tag = "1")]
+    seconds: i64,
+    #[prost(int32, tag = "2")]
+    nanos: i32,
 }
 
 #[derive(PartialEq, Message)]
@@ -290,6 +310,8 @@ struct Image {
     name: String,
     #[prost(message, optional, tag = "3")]
     target: Option<Target>,
+    #[prost(message, optional, tag = "8")]
+    updated_at: Option<Timestamp>,
 }
 
 #[derive(PartialEq, Message)]
