@@ -32,6 +32,8 @@ passed=0
 log=$(mktemp)
 skips=$(mktemp)
 trap 'rm -f "$log" "$skips"' EXIT
+PRELOAD=$(preload_library)
+export PRELOAD
 for pair in "${pairs[@]}"; do
   echo "== podman with ${pair%:*}, ${pair#*:}"
   "${enter[@]}" tests/engines/run.sh "${pair%:*}" "${pair#*:}" "$(built_directory)" 2>&1 | tee "$log" || status=1
