@@ -17,6 +17,8 @@ export SCRATCH
 chmod 755 "$SCRATCH"
 # shellcheck disable=SC2317 # called by the trap
 clean_up() {
+  # Loggers and monitors of containers that a test left behind; nothing else has this directory in its command line.
+  pgrep -f "$SCRATCH/" | xargs -r kill 2>/dev/null || :
   grep -o " $SCRATCH/[^ ]*" /proc/self/mounts | sort -r | xargs -r umount -l 2>/dev/null || :
   rm -rf "$SCRATCH"
 }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# ctr, with the wrapper: named by --runc-binary, or found as runc on containerd's PATH. The verbs of cases/.
+# ctr, with the wrapper: found as runc on containerd's PATH for what starts and what was made before, else named by --runc-binary. The verbs of cases/.
 
 # shellcheck source=tests/engines/containerd/containerd.bash
 . "$ENGINES/containerd/containerd.bash"
@@ -23,18 +23,8 @@ ctr_run() {
   ctr_runs "$expected" run --rm --mount "type=bind,src=$T/volume,dst=/volume,options=rbind:rw" "$@" "$image" "c$RANDOM" /bin/touch /volume/ran
 }
 
-starts() {
-  ctr_run 0 "$1" --runc-binary "$WRAPPER" && ran
-  forget
-  ctr_run 0 "$1" && ran
-}
-refuses() {
-  local image=$1
-  shift
-  ctr_run 1 "$image" --runc-binary "$WRAPPER" "$@" && refused
-  forget
-  ctr_run 1 "$image" "$@" && refused
-}
+starts() { ctr_run 0 "$1" && ran; }
+refuses() { ctr_run 1 "$@" --runc-binary "$WRAPPER" && refused; }
 refused() {
   did_not_run
   says "ctr: failed to create shim task: OCI runtime create failed: "
