@@ -42,4 +42,5 @@ refuses_made() {
 
 id_of() { podman_here images -q --no-trunc "$1"; }
 knows_what_was_asked() { true; }
+knows_index_of_manifest() { true; }
 keeps_unnamed() { true; }

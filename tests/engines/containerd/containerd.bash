@@ -30,3 +30,4 @@ forget_image() {
   local name
   for name in $(ctr_here images list -q | grep -v pause); do ctr_here images rm --sync "$name" >/dev/null; done
 }
+forgets_at_once() { true; }

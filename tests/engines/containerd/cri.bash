@@ -93,4 +93,5 @@ refuses_made() {
 
 # Before containerd 2.0 nothing keeps what the pod said, and later only what differs from the record.
 knows_what_was_asked() { false; }
+knows_index_of_manifest() { true; }
 keeps_unnamed() { true; }

@@ -49,4 +49,5 @@ refuses_made() { start_made 1 && refused; }
 
 id_of() { :; }
 knows_what_was_asked() { true; }
+knows_index_of_manifest() { true; }
 keeps_unnamed() { false; }

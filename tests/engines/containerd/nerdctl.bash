@@ -54,4 +54,5 @@ refuses_made() {
 
 id_of() { nerdctl_here images -q --no-trunc "$1" | head -n 1; }
 knows_what_was_asked() { true; }
+knows_index_of_manifest() { true; }
 keeps_unnamed() { false; }

@@ -71,3 +71,4 @@ refuses_lies() {
 }
 
 knows_what_was_asked() { true; }
+knows_index_of_manifest() { true; }

@@ -54,5 +54,7 @@ forget_image() { docker rmi -f "$1" >/dev/null; }
 
 id_of() { docker inspect -f '{{.Id}}' "$1"; }
 knows_what_was_asked() { true; }
+knows_index_of_manifest() { older_store; }
 keeps_unnamed() { true; }
+forgets_at_once() { older_store; }
 older_store() { [ "${STORE:-overlay2}" != overlayfs ]; }
