@@ -49,11 +49,10 @@ go_tool() {
   command -v go >/dev/null || return 1
   as_builder mkdir -p "$tools" "$module"
   ( cd "$module" || exit
-    export GOFLAGS=-modcacherw CGO_ENABLED=0
     [ -f go.mod ] || go mod init example.invalid/tools
     [ -z "$replace" ] || go mod edit -replace "$replace"
-    go get -tool "$package@$version"
-    go build -o "$tools/$name" "$package" )
+    GOFLAGS=-modcacherw go get -tool "$package@$version"
+    GOFLAGS=-modcacherw CGO_ENABLED=0 go build -o "$tools/$name" "$package" )
 }
 
 # The library that test images want loaded by others (tests/engines/preload.bash); prints its path, or nothing where there is no C compiler.
