@@ -48,17 +48,19 @@ wait_for_port() {
   return 1
 }
 
-# start_registries: the registry of the run, REGISTRY; and where olareg is there and is not that one, OLAREG, so that every engine meets a
+# start_registries: the registry of the run, REGISTRY, and where it can be had one of the other kind, OTHER_REGISTRY, so that every engine meets a
 # registry with the referrers API and one without.
 start_registries() {
-  if [ "$REGISTRY_KIND" != olareg ] && command -v olareg >/dev/null; then
-    REGISTRY_KIND=olareg start_registry olareg
-    export OLAREG=$REGISTRY
+  export OTHER_KIND=olareg
+  [ "$REGISTRY_KIND" != olareg ] || OTHER_KIND=docker-registry
+  if command -v "$OTHER_KIND" >/dev/null; then
+    REGISTRY_KIND=$OTHER_KIND start_registry other
+    export OTHER_REGISTRY=$REGISTRY
   fi
   start_registry main
   export REGISTRY
 }
-stop_registries() { stop_registry main; stop_registry olareg; }
+stop_registries() { stop_registry main; stop_registry other; }
 
 stop_registry() {
   local pid
