@@ -187,7 +187,8 @@ fn effective_policy(policy: &Policy, identity: Option<&ImageIdentity>) -> Effect
                 .collect();
             let names = identity.policy_names();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            policy.for_image(&names, &digests, now)
+            let namespace = identity.pod_namespace.as_deref();
+            policy.for_image(&names, &digests, now).in_namespace(policy, namespace)
         }
         None => policy.for_image(&[], &[], now),
     }

@@ -68,7 +68,9 @@ pub fn identify(
         None if record.image.is_empty() => return Ok(Identification::NotJudged(NotJudged::Rootfs)),
         None => images.of_record(&start.id),
     };
-    Ok(Identification::Image(Box::new(identity?)))
+    // CRI alone is spoken to by the kubelet, which says the pod's namespace whatever the pod says.
+    let pod_namespace = record.pod_namespace.clone().filter(|_| cri);
+    Ok(Identification::Image(Box::new(ImageIdentity { pod_namespace, ..identity? })))
 }
 
 /// containerd's records of a task's container.
@@ -259,6 +261,7 @@ fn identity(image_id: Digest, typed: Option<&str>, candidates: &[Named<'_>]) -> 
         indexes,
         pulled_by,
         names,
+        pod_namespace: None,
     }
 }
 

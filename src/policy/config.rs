@@ -81,6 +81,8 @@ struct ConfigFile {
     runtime: RuntimeSection,
     #[serde(default)]
     image: Vec<ImageEntry>,
+    #[serde(default)]
+    exempt: Vec<Exempt>,
     #[serde(default, rename = "override")]
     overrides: Vec<Override>,
 }
@@ -156,6 +158,14 @@ pub struct ImageEntry {
     /// Their outcomes.
     #[serde(default)]
     pub on: Outcomes,
+}
+
+/// `[[exempt]]`: pods that are what makes a node a node. What they start is judged and recorded, and never refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Exempt {
+    /// Their Kubernetes namespace, as the engine's records have it.
+    pub namespace: String,
 }
 
 /// `[[override]]`: an administrator's exception, with a reason and an end.
@@ -290,6 +300,9 @@ pub struct Policy {
     pub runtime: RuntimeSection,
     /// Entries by image, in the order they are looked at.
     pub image: Vec<ImageEntry>,
+    /// Pods that nothing is refused to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exempt: Vec<Exempt>,
     /// Exceptions, in the order they are looked at.
     #[serde(rename = "override")]
     pub overrides: Vec<Override>,
@@ -311,6 +324,7 @@ impl Default for Policy {
             credentials: CredentialSources::default(),
             runtime: RuntimeSection::default(),
             image: Vec::new(),
+            exempt: Vec::new(),
             overrides: Vec::new(),
             files: Vec::new(),
         }
@@ -413,6 +427,7 @@ impl Policy {
         self.add_credentials(file.credentials);
         self.runtime.path = file.runtime.path.or_else(|| self.runtime.path.take());
         self.image.splice(0..0, file.image);
+        self.exempt.extend(file.exempt);
         self.overrides.splice(0..0, file.overrides);
     }
 
@@ -450,6 +465,19 @@ impl Policy {
             overridden: self.overrides.iter().find(|o| o.applies(names, digests, now)).cloned(),
             entries: entries.iter().map(|entry| entry.pattern.to_string()).collect(),
         }
+    }
+}
+
+/// What applies in a pod's namespace as well: in an exempt one, what would be enforced is audited.
+impl EffectivePolicy {
+    /// The policy for an image that starts in a pod of that namespace.
+    pub fn in_namespace(mut self, policy: &Policy, namespace: Option<&str>) -> Self {
+        let exempt = policy.exempt.iter().find(|e| Some(e.namespace.as_str()) == namespace);
+        if let Some(exempt) = exempt.filter(|_| self.mode == Mode::Enforce) {
+            self.mode = Mode::Audit;
+            self.entries.push(format!("exempt namespace {}", exempt.namespace));
+        }
+        self
     }
 }
 
@@ -534,6 +562,9 @@ fn check(file: &ConfigFile) -> Result<(), (&'static str, String)> {
     }
     if file.runtime.path.as_ref().is_some_and(|path| !path.is_absolute()) {
         return Err(("path", "the runtime's path must be absolute".to_owned()));
+    }
+    if file.exempt.iter().any(|entry| entry.namespace.trim().is_empty()) {
+        return Err(("[[exempt]]", "an exemption names a namespace".to_owned()));
     }
     for entry in &file.overrides {
         if entry.image.is_some() == entry.digest.is_some() {

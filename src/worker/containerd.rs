@@ -108,8 +108,12 @@ async fn converse(
     let snapshot_parent = service.snapshot_parent(&container).await?;
     let images: Option<ListImagesResponse> =
         service.call("containerd.services.images.v1.Images/List", &ListImagesRequest {}).await?;
+    let metadata = container.extensions.get(CRI_METADATA).and_then(cri_metadata);
+    let (image_ref, pod_namespace) =
+        metadata.map_or((None, None), |m| (Some(m.image_ref), m.config.labels.pod_namespace));
     Ok(ContainerdAnswer::Container(Box::new(ContainerdContainer {
-        image_ref: container.extensions.get(CRI_METADATA).and_then(image_ref),
+        image_ref,
+        pod_namespace,
         kind: container.labels.get(CRI_KIND).cloned(),
         created: container.created_at.and_then(nanoseconds),
         image: container.image,
@@ -134,19 +138,37 @@ fn nanoseconds(time: Timestamp) -> Option<i64> {
     time.seconds.checked_mul(1_000_000_000)?.checked_add(i64::from(time.nanos))
 }
 
-/// CRI keeps its metadata as JSON: `{"Version":"v1","Metadata":{"ImageRef":"sha256:…",…}}`.
-fn image_ref(extension: &Any) -> Option<String> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Versioned {
-        metadata: Metadata,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Metadata {
-        image_ref: String,
-    }
-    serde_json::from_slice::<Versioned>(&extension.value).ok().map(|v| v.metadata.image_ref)
+/// CRI keeps its metadata as JSON: `{"Version":"v1","Metadata":{"ImageRef":"sha256:…","Config":{"labels":{…}},…}}`.
+/// `Config` is what the kubelet asked for. Its labels are the kubelet's own; those of the record itself have the image's
+/// among them.
+fn cri_metadata(extension: &Any) -> Option<CriMetadata> {
+    serde_json::from_slice::<CriVersioned>(&extension.value).ok().map(|v| v.metadata)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct CriVersioned {
+    metadata: CriMetadata,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct CriMetadata {
+    image_ref: String,
+    #[serde(default)]
+    config: CriConfig,
+}
+
+#[derive(Default, Deserialize)]
+struct CriConfig {
+    #[serde(default)]
+    labels: CriLabels,
+}
+
+#[derive(Default, Deserialize)]
+struct CriLabels {
+    #[serde(default, rename = "io.kubernetes.pod.namespace")]
+    pod_namespace: Option<String>,
 }
 
 /// One connection to containerd, speaking for one namespace.

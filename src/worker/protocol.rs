@@ -254,6 +254,9 @@ pub struct ContainerdContainer {
     pub kind: Option<String>,
     /// CRI's record of the image: the digest of its configuration.
     pub image_ref: Option<String>,
+    /// The Kubernetes namespace, from the labels that the kubelet gave CRI.
+    #[serde(default)]
+    pub pod_namespace: Option<String>,
     /// The snapshot that the root file system was made from; named by the chain id of the image's layers.
     pub snapshot_parent: Option<Digest>,
     /// When the container was made, in nanoseconds since 1970.

@@ -72,8 +72,22 @@ fn cri(image: &str, image_ref: &Digest, images: Vec<ContainerdImage>) -> Contain
         image: image.to_owned(),
         kind: Some("container".to_owned()),
         image_ref: Some(image_ref.to_string()),
+        pod_namespace: Some("team".to_owned()),
         images,
         ..ContainerdContainer::default()
+    }
+}
+
+#[test]
+fn the_pods_namespace_counts_in_cri_alone() {
+    for (namespace, expected) in [("k8s.io", Some("team")), ("default", None)] {
+        let node = Node::new(namespace);
+        let config = node.blobs.config("a", "layer");
+        let manifest = node.blobs.manifest(&config, "");
+        let mut record = cri("r.example/a:1", &config, vec![named("r.example/a:1", &manifest)]);
+        record.snapshot_parent = (namespace != "k8s.io").then(|| Digest::of(b"layer"));
+        let identity = node.image(record, None);
+        assert_eq!(identity.pod_namespace.as_deref(), expected, "{namespace}");
     }
 }
 

@@ -255,3 +255,18 @@ fn build_steps_are_recognised_by_where_they_run() {
     start.id = "buildah-buildah124".to_owned();
     assert!(matches!(identify(&start, &Memory::default()), Err(Unidentified::UnknownBundle(_))));
 }
+
+#[test]
+fn crio_s_name_of_a_pod_has_its_namespace() {
+    for (name, namespace) in [
+        ("k8s_web-0_team-a_6a1f_0", Some("team-a")),
+        ("k8s_etcd-node1_kube-system_0c1d_12", Some("kube-system")),
+        ("", None),
+        ("web-0", None),
+        ("k8s_a_b_kube-system_u_0", None),
+        ("k8s__kube-system_u_0", None),
+        ("k8s_a_kube-system_u_x", None),
+    ] {
+        assert_eq!(pod_namespace(name), namespace, "{name}");
+    }
+}

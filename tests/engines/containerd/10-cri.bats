@@ -135,3 +135,23 @@ effects() {
   grep -q '^CapBnd' "$T/with"
   grep -qE '^Seccomp:.*2' "$T/with"
 }
+
+@test "an exempt namespace is the kubelet's label, and no annotation or label of the image" {
+  push_image
+  attach "$IMAGE" incompatible
+  cri_pull "$IMAGE"
+  printf '[[exempt]]\nnamespace = "kube-system"\n' | policy
+  pod p1
+  container "$IMAGE"
+  jq '.labels = {"io.kubernetes.pod.namespace": "kube-system"}' "$T/container.json" >"$T/labelled.json"
+  jq '.annotations = {"io.kubernetes.pod.namespace": "kube-system", "io.kubernetes.cri.sandbox-namespace": "kube-system"}' "$T/container.json" >"$T/annotated.json"
+  mv "$T/annotated.json" "$T/container.json"
+  cri_start hook 1
+  did_not_run
+  forget
+  mv "$T/labelled.json" "$T/container.json"
+  pod p2
+  cri_start hook 0
+  ran
+  decided '.mode == "audit" and .decision == "allow" and .under_enforce == "deny" and .policy_entries == ["exempt namespace kube-system"]'
+}

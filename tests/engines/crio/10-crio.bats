@@ -97,3 +97,23 @@ teardown() { teardown_engine; }
   jq '.root.path = "/nonexistent/overlay/x/merged"' "$bundle/config.json" >"$T/overlay-containers/$CONTAINER/userdata/config.json"
   for id in "$SANDBOX" "$CONTAINER"; do not_believed "$id" "$T/overlay-containers/$id/userdata"; done
 }
+
+@test "an exempt namespace is the pod's own, and no annotation" {
+  push_image
+  attach "$IMAGE" incompatible
+  cri_pull "$IMAGE"
+  printf '[[exempt]]\nnamespace = "kube-system"\n' | policy
+  pod p1
+  container "$IMAGE"
+  jq '.annotations = {"io.kubernetes.pod.namespace": "kube-system", "io.kubernetes.cri-o.Namespace": "kube-system"}
+    | .labels = {"io.kubernetes.pod.namespace": "kube-system"}' "$T/container.json" >"$T/annotated.json"
+  mv "$T/annotated.json" "$T/container.json"
+  cri_create crun 1
+  did_not_run
+  forget
+  pod p2
+  jq '.metadata.namespace = "kube-system"' "$T/pod.json" >"$T/system.json"
+  mv "$T/system.json" "$T/pod.json"
+  cri_create crun 0
+  decided '.mode == "audit" and .decision == "allow" and .under_enforce == "deny" and .policy_entries == ["exempt namespace kube-system"]'
+}
