@@ -139,9 +139,9 @@ effects() {
 @test "an exempt namespace is the kubelet's label, and no annotation or label of the image" {
   push_image
   attach "$IMAGE" incompatible
-  cri_pull "$IMAGE"
+  pull "$IMAGE"
   printf '[[exempt]]\nnamespace = "kube-system"\n' | policy
-  pod p1
+  pod
   container "$IMAGE"
   jq '.labels = {"io.kubernetes.pod.namespace": "kube-system"}' "$T/container.json" >"$T/labelled.json"
   jq '.annotations = {"io.kubernetes.pod.namespace": "kube-system", "io.kubernetes.cri.sandbox-namespace": "kube-system"}' "$T/container.json" >"$T/annotated.json"
@@ -150,7 +150,7 @@ effects() {
   did_not_run
   forget
   mv "$T/labelled.json" "$T/container.json"
-  pod p2
+  pod
   cri_start hook 0
   ran
   decided '.mode == "audit" and .decision == "allow" and .under_enforce == "deny" and .policy_entries == ["exempt namespace kube-system"]'

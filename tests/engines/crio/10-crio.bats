@@ -101,9 +101,9 @@ teardown() { teardown_engine; }
 @test "an exempt namespace is the pod's own, and no annotation" {
   push_image
   attach "$IMAGE" incompatible
-  cri_pull "$IMAGE"
+  pull "$IMAGE"
   printf '[[exempt]]\nnamespace = "kube-system"\n' | policy
-  pod p1
+  pod
   container "$IMAGE"
   jq '.annotations = {"io.kubernetes.pod.namespace": "kube-system", "io.kubernetes.cri-o.Namespace": "kube-system"}
     | .labels = {"io.kubernetes.pod.namespace": "kube-system"}' "$T/container.json" >"$T/annotated.json"
@@ -111,7 +111,7 @@ teardown() { teardown_engine; }
   cri_create crun 1
   did_not_run
   forget
-  pod p2
+  pod
   jq '.metadata.namespace = "kube-system"' "$T/pod.json" >"$T/system.json"
   mv "$T/system.json" "$T/pod.json"
   cri_create crun 0
