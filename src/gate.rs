@@ -89,10 +89,6 @@ impl Gate {
         let memory = image::Memory::below(self.paths.cache());
         let identified = image::identify(&start, &memory, &self.worker, &deadline);
         let container = Subject::container(&start, &identified.known_as);
-        if let Some(exemption) = policy.exemption(&identified.known_as) {
-            report::exempt(self, &policy, &container, exemption);
-            return Action::Allow;
-        }
         match identified.image {
             Ok(Identification::Image(identity)) => {
                 self.decide_image(&policy, container, &identity, &deadline)
@@ -193,7 +189,8 @@ fn effective_policy(policy: &Policy, identity: Option<&ImageIdentity>) -> Effect
                 .collect();
             let names = identity.policy_names();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            policy.for_image(&names, &digests, now)
+            let namespace = identity.pod_namespace.as_deref();
+            policy.for_image(&names, &digests, now).in_namespace(policy, namespace)
         }
         None => policy.for_image(&[], &[], now),
     }

@@ -333,35 +333,16 @@ fn put_into_pod(node: &Node, namespace: &str) {
 }
 
 #[test]
-fn an_exempt_namespace_is_not_judged_and_only_the_engines_record_says_which_it_is() {
-    let exempt =
-        "profile = 'strict'\n[[exempt]]\nnamespace = 'kube-system'\nreason = \"the node's own\"\n";
+fn a_record_has_the_names_that_the_engines_records_have() {
     let (node, _registry, _server) = attached(&specification(FAILS));
-    node.write("etc/imgcompat/config.toml", exempt);
     // The pod's author says what they like.
     let mut config = node.bundle_config();
     config["annotations"]["io.kubernetes.pod.namespace"] = "kube-system".into();
     config["annotations"]["io.kubernetes.cri-o.Namespace"] = "kube-system".into();
-    config["annotations"]["io.kubernetes.cri.sandbox-namespace"] = "kube-system".into();
     node.write_bundle(&config);
     put_into_pod(&node, "shop");
-    assert_eq!(node.start().code, 1, "a pod of another namespace");
+    assert_eq!(node.start().code, 1);
     let record = node.record();
     let names = [record.name, record.pod, record.namespace].map(Option::unwrap_or_default);
     assert_eq!(names, ["main", "dns-7", "shop"]);
-
-    let (node, _registry, _server) = attached(&specification(FAILS));
-    node.write("etc/imgcompat/config.toml", exempt);
-    put_into_pod(&node, "kube-system");
-    assert_eq!(node.start().code, 0);
-    let record = node.record();
-    assert_eq!((record.verdict.as_str(), record.decision), ("not-judged", Action::Allow));
-    assert_eq!(
-        record.reason,
-        "the namespace kube-system is exempt (the node's own); it is not judged"
-    );
-    assert_eq!(record.policy_entries, ["namespace kube-system"]);
-    // Neither does it take part where the image cannot be told at all, nor where a registry would be waited for.
-    fs::write(node.storage().join("overlay-images/images.json"), "[]").unwrap();
-    assert_eq!(node.start().code, 0);
 }

@@ -57,9 +57,6 @@ pub struct Record {
     /// Why a container was not judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_judged: Option<NotJudged>,
-    /// Why the policy exempts it from being judged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exempt: Option<String>,
     /// What happened.
     pub decision: Action,
     /// What would have happened under `mode = "enforce"`.

@@ -113,7 +113,7 @@ impl Serialize for Durations {
 pub struct Statistics {
     /// Everything together.
     pub total: Group,
-    /// Containers that are not judged, for they have no image or are exempt, and not counted above.
+    /// Containers without an image, which are not judged and not counted above.
     pub not_judged: u64,
     /// Decisions by the policy's mode.
     pub by_mode: Groups,
@@ -136,7 +136,7 @@ pub struct Statistics {
 impl Statistics {
     /// Counts a record.
     pub fn add(&mut self, record: &Record) {
-        if record.not_judged.is_some() || record.exempt.is_some() {
+        if record.not_judged.is_some() {
             self.not_judged += 1;
             return;
         }

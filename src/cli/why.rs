@@ -237,9 +237,6 @@ fn explain(record: &Record, host: &dyn Features, paint: Paint) -> String {
     if !record.policy_entries.is_empty() {
         fact("Policy", &format!("entries for {}", record.policy_entries.join(", ")));
     }
-    if let Some(reason) = &record.exempt {
-        fact("Exempt", reason);
-    }
     if let Some(reason) = &record.overridden {
         fact("Override", reason);
     }

@@ -9,7 +9,7 @@ use crate::audit::repeats::{self, Repeat};
 use crate::audit::{self, Record, message};
 use crate::image::{self, Engine, ImageIdentity, KnownAs, NotJudged};
 use crate::policy::config::EffectivePolicy;
-use crate::policy::{Action, Decision, Exemption, Policy};
+use crate::policy::{Action, Decision, Policy};
 use crate::start::ContainerStart;
 use crate::verdict::Cause;
 
@@ -78,7 +78,6 @@ pub fn record(
         verdict: judged.verdict.as_str().to_owned(),
         cause: judged.verdict.cause(),
         not_judged: None,
-        exempt: None,
         decision: decision.action,
         under_enforce: decision.under_enforce,
         reason: judged.reason,
@@ -129,20 +128,6 @@ pub fn not_judged(gate: &Gate, policy: &Policy, subject: &Subject<'_>, kind: Not
     };
     let mut record = unjudged(gate, policy, subject, format!("{reason}; it is not judged"));
     record.not_judged = Some(kind);
-    append(gate, &record);
-}
-
-/// So does one that the policy exempts.
-pub fn exempt(gate: &Gate, policy: &Policy, subject: &Subject<'_>, exemption: &Exemption) {
-    let namespace = subject.known_as.and_then(|known_as| known_as.namespace.as_deref());
-    let namespace = namespace.unwrap_or_default();
-    let reason = format!(
-        "the namespace {namespace} is exempt ({}); it is not judged",
-        audit::sanitize::bounded_line(&exemption.reason, 500)
-    );
-    let mut record = unjudged(gate, policy, subject, reason);
-    record.exempt = Some(exemption.reason.clone());
-    record.policy_entries = vec![format!("namespace {}", exemption.namespace.as_str())];
     append(gate, &record);
 }
 

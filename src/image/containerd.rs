@@ -74,7 +74,9 @@ pub fn identify(
         None if record.image.is_empty() => return Ok(Identification::NotJudged(NotJudged::Rootfs)),
         None => images.of_record(&start.id),
     };
-    Ok(Identification::Image(Box::new(identity?)))
+    // CRI alone is spoken to by the kubelet, which says the pod's namespace whatever the pod says.
+    let pod_namespace = record.pod_namespace.clone().filter(|_| cri);
+    Ok(Identification::Image(Box::new(ImageIdentity { pod_namespace, ..identity? })))
 }
 
 /// containerd's records of a task's container.
@@ -125,6 +127,7 @@ struct Images<'a> {
 /// An image under one of its names.
 struct Named<'a> {
     name: &'a str,
+    updated: Option<i64>,
     platform: PlatformImage,
 }
 
@@ -140,7 +143,11 @@ impl<'a> Images<'a> {
                 Some((target, platforms)) if *target == image.target => platforms,
                 _ => self.store.platform_images(&image.target),
             };
-            let named = platforms.iter().map(|p| Named { name: &image.name, platform: p.clone() });
+            let named = platforms.iter().map(|p| Named {
+                name: &image.name,
+                updated: image.updated,
+                platform: p.clone(),
+            });
             all.extend(named);
             known = Some((&image.target, platforms));
         }
@@ -165,18 +172,26 @@ impl<'a> Images<'a> {
     }
 
     /// Outside CRI the record has the image's name, and the snapshot the id of its layers. The name counts as long
-    /// as it still leads to those layers; a tag may have moved since the container was made.
+    /// as it leads to those layers. If it was written since the container was made, it may have moved, even to an
+    /// image of the same layers: then it counts only if what it leads to was on the node before the container.
+    /// Where the name does not count, the images do that have the layers and were here before.
     fn of_record(&self, id: &str) -> Result<ImageIdentity, Unidentified> {
         let all = self.all();
         let fits = |named: &&Named<'_>| match &self.record.snapshot_parent {
             Some(parent) => self.store.chain_id(&named.platform.config).as_ref() == Some(parent),
             None => true,
         };
-        let by_name: Vec<&Named<'_>> =
-            all.iter().filter(|named| named.name == self.record.image).filter(fits).collect();
+        let was_here =
+            |named: &&Named<'_>| !self.is_later(self.store.committed(&named.platform.manifest));
+        let by_name: Vec<&Named<'_>> = all
+            .iter()
+            .filter(|named| named.name == self.record.image)
+            .filter(fits)
+            .filter(|named| !self.is_later(named.updated) || was_here(named))
+            .collect();
         let chosen: Vec<&Named<'_>> = if by_name.is_empty() && self.record.snapshot_parent.is_some()
         {
-            all.iter().filter(fits).collect()
+            all.iter().filter(fits).filter(was_here).collect()
         } else {
             by_name
         };
@@ -190,11 +205,16 @@ impl<'a> Images<'a> {
                 let image_id = (*config).clone();
                 let same = all.iter().filter(|named| named.platform.config == image_id);
                 let same: Vec<Named<'_>> =
-                    same.map(|n| Named { name: n.name, platform: n.platform.clone() }).collect();
+                    same.map(|n| Named { platform: n.platform.clone(), ..*n }).collect();
                 Ok(identity(image_id, Some(&self.record.image), &same))
             }
             several => Err(Unidentified::Ambiguous { id: id.to_owned(), count: several.len() }),
         }
+    }
+
+    /// True if a time is known to be later than that of the container.
+    fn is_later(&self, time: Option<i64>) -> bool {
+        self.record.created.zip(time).is_some_and(|(created, time)| time > created)
     }
 
     fn gone(&self, id: &str, image: &str) -> Unidentified {
@@ -247,6 +267,7 @@ fn identity(image_id: Digest, typed: Option<&str>, candidates: &[Named<'_>]) -> 
         indexes,
         pulled_by,
         names,
+        pod_namespace: None,
     }
 }
 

@@ -86,7 +86,10 @@ fn identify_once(
     }
     let engine = if metadata.pod_id.is_empty() { Engine::Podman } else { Engine::Crio };
     let image = if record.image.is_empty() { &metadata.image_id } else { &record.image };
-    let identity = image_identity(engine, store, image, &metadata.image_name, memory)?;
+    let mut identity = image_identity(engine, store, image, &metadata.image_name, memory)?;
+    if engine == Engine::Crio {
+        identity.pod_namespace = pod_namespace(&metadata.pod_name).map(str::to_owned);
+    }
     if is_podman_infra(&identity) {
         return Ok(Identification::NotJudged(NotJudged::Sandbox));
     }
@@ -240,7 +243,22 @@ fn image_identity(
         indexes,
         pulled_by: Vec::new(),
         names,
+        pod_namespace: None,
     })
+}
+
+/// CRI-O names a pod `k8s_<name>_<namespace>_<uid>_<attempt>` (its `server/naming.go`), of which Kubernetes lets none
+/// have a `_`. The name comes from what the kubelet says of the pod, never from annotations.
+fn pod_namespace(pod_name: &str) -> Option<&str> {
+    let parts: Vec<&str> = pod_name.split('_').collect();
+    match parts.as_slice() {
+        ["k8s", name, namespace, _, attempt]
+            if !name.is_empty() && !namespace.is_empty() && attempt.parse::<u32>().is_ok() =>
+        {
+            Some(namespace)
+        }
+        _ => None,
+    }
 }
 
 /// From memory, if the store's records are as they were; else from the records and the stored manifests.

@@ -4,6 +4,7 @@
 //! word of it is believed, so it does not matter who else could write the file. Whether a digest is an index or a
 //! manifest is told by what it holds.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -78,6 +79,13 @@ impl ContentStore {
             }
             None => Vec::new(),
         }
+    }
+
+    /// When a blob was committed, in nanoseconds since 1970: containerd writes that down as the file's time, once
+    /// (`plugins/content/local/writer.go`).
+    pub fn committed(&self, digest: &Digest) -> Option<i64> {
+        let metadata = std::fs::symlink_metadata(self.blobs.join(digest.hex())).ok()?;
+        metadata.mtime().checked_mul(1_000_000_000)?.checked_add(metadata.mtime_nsec())
     }
 
     /// The chain id of an image's layers, by which containerd names the snapshot of its unpacked file system.

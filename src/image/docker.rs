@@ -194,6 +194,7 @@ fn by_containerd_store(
         indexes: index.into_iter().collect(),
         pulled_by: Vec::new(),
         names,
+        pod_namespace: None,
     })
 }
 
@@ -258,6 +259,7 @@ fn by_older_store(
         indexes,
         pulled_by,
         names,
+        pod_namespace: None,
     })
 }
 

@@ -1,5 +1,5 @@
-//! What the engine's records call a container: its name, its pod, its pod's namespace. For people to find a decision by,
-//! and, of the namespace alone, for the policy's exemptions.
+//! What the engine's records call a container: its name, its pod, its pod's namespace. For people to find a decision by;
+//! nothing is decided by it.
 //!
 //! | engine | name | pod and namespace |
 //! |---|---|---|
@@ -8,9 +8,6 @@
 //! | containerd, CRI | CRI's record of the container | CRI's record of the sandbox that the container's record names |
 //! | nerdctl | its label | – |
 //! | Docker | `config.v2.json` | – |
-//!
-//! A sandbox's record has the namespace that the kubelet sent as the sandbox's own metadata, not as a label or an
-//! annotation, so a pod cannot name another namespace than the one that it was admitted to.
 
 use crate::audit::sanitize;
 

@@ -42,10 +42,8 @@ impl ImagePattern {
     }
 }
 
-/// True if `pattern` matches the whole of `name`.
-///
 /// Which positions of `name` can be reached by a prefix of `pattern`: one row of a table, updated token by token.
-pub fn glob(pattern: &[u8], name: &[u8]) -> bool {
+fn glob(pattern: &[u8], name: &[u8]) -> bool {
     let mut reached = vec![false; name.len() + 1];
     if let Some(first) = reached.first_mut() {
         *first = true;

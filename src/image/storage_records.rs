@@ -56,6 +56,9 @@ pub struct ContainerMetadata {
     /// The pod's id; only CRI-O writes one.
     #[serde(default, rename = "pod-id")]
     pub pod_id: String,
+    /// The pod's name, as CRI-O makes it; podman writes none.
+    #[serde(default, rename = "pod-name")]
+    pub pod_name: String,
     /// True for CRI-O's sandbox (infra) containers.
     #[serde(default)]
     pub pod: bool,

@@ -1,7 +1,7 @@
 //! Policy files: the vendor's, the administrator's, and drop-ins, later ones over earlier ones.
 //!
 //! Every key is optional; unknown keys and bad values are errors with file, line and column. Lists of tables
-//! (`[[image]]`, `[[override]]`, `[[exempt]]`) add up: those of a file read later are looked at first, so that a drop-in can
+//! (`[[image]]`, `[[override]]`) add up: those of a file read later are looked at first, so that a drop-in can
 //! overrule the main file; within a file the first match wins.
 
 use std::collections::BTreeMap;
@@ -16,10 +16,10 @@ use serde::{Deserialize, Serialize};
 use time::{Date, OffsetDateTime, Time, format_description::well_known::Rfc3339};
 
 use super::duration;
-use super::exempt::Exemption;
 use super::outcome::{Action, DEFAULTS};
 use crate::artifact::CacheTimes;
-use crate::image::{ImagePattern, KnownAs, NotJudged};
+use crate::image::ImagePattern;
+use crate::image::NotJudged;
 use crate::oci::Digest;
 use crate::paths::Paths;
 use crate::worker::protocol::CredentialSources;
@@ -81,10 +81,10 @@ struct ConfigFile {
     runtime: RuntimeSection,
     #[serde(default)]
     image: Vec<ImageEntry>,
+    #[serde(default)]
+    exempt: Vec<Exempt>,
     #[serde(default, rename = "override")]
     overrides: Vec<Override>,
-    #[serde(default)]
-    exempt: Vec<Exemption>,
 }
 
 /// Outcome to action.
@@ -158,6 +158,14 @@ pub struct ImageEntry {
     /// Their outcomes.
     #[serde(default)]
     pub on: Outcomes,
+}
+
+/// `[[exempt]]`: pods that are what makes a node a node. What they start is judged and recorded, and never refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Exempt {
+    /// Their Kubernetes namespace, as the engine's records have it.
+    pub namespace: String,
 }
 
 /// `[[override]]`: an administrator's exception, with a reason and an end.
@@ -292,11 +300,12 @@ pub struct Policy {
     pub runtime: RuntimeSection,
     /// Entries by image, in the order they are looked at.
     pub image: Vec<ImageEntry>,
+    /// Pods that nothing is refused to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exempt: Vec<Exempt>,
     /// Exceptions, in the order they are looked at.
     #[serde(rename = "override")]
     pub overrides: Vec<Override>,
-    /// Namespaces whose containers are not judged.
-    pub exempt: Vec<Exemption>,
     /// The files this came from, in reading order.
     #[serde(skip)]
     pub files: Vec<PathBuf>,
@@ -315,8 +324,8 @@ impl Default for Policy {
             credentials: CredentialSources::default(),
             runtime: RuntimeSection::default(),
             image: Vec::new(),
-            overrides: Vec::new(),
             exempt: Vec::new(),
+            overrides: Vec::new(),
             files: Vec::new(),
         }
     }
@@ -418,13 +427,8 @@ impl Policy {
         self.add_credentials(file.credentials);
         self.runtime.path = file.runtime.path.or_else(|| self.runtime.path.take());
         self.image.splice(0..0, file.image);
+        self.exempt.extend(file.exempt);
         self.overrides.splice(0..0, file.overrides);
-        self.exempt.splice(0..0, file.exempt);
-    }
-
-    /// The exemption that applies to a container, if one does.
-    pub fn exemption(&self, known_as: &KnownAs) -> Option<&Exemption> {
-        self.exempt.iter().find(|exemption| exemption.applies(known_as))
     }
 
     /// Key by key; a drop-in takes one away with an empty name.
@@ -461,6 +465,19 @@ impl Policy {
             overridden: self.overrides.iter().find(|o| o.applies(names, digests, now)).cloned(),
             entries: entries.iter().map(|entry| entry.pattern.to_string()).collect(),
         }
+    }
+}
+
+/// What applies in a pod's namespace as well: in an exempt one, what would be enforced is audited.
+impl EffectivePolicy {
+    /// The policy for an image that starts in a pod of that namespace.
+    pub fn in_namespace(mut self, policy: &Policy, namespace: Option<&str>) -> Self {
+        let exempt = policy.exempt.iter().find(|e| Some(e.namespace.as_str()) == namespace);
+        if let Some(exempt) = exempt.filter(|_| self.mode == Mode::Enforce) {
+            self.mode = Mode::Audit;
+            self.entries.push(format!("exempt namespace {}", exempt.namespace));
+        }
+        self
     }
 }
 
@@ -546,8 +563,8 @@ fn check(file: &ConfigFile) -> Result<(), (&'static str, String)> {
     if file.runtime.path.as_ref().is_some_and(|path| !path.is_absolute()) {
         return Err(("path", "the runtime's path must be absolute".to_owned()));
     }
-    if file.exempt.iter().any(|entry| entry.reason.trim().is_empty()) {
-        return Err(("[[exempt]]", "an exemption needs a reason".to_owned()));
+    if file.exempt.iter().any(|entry| entry.namespace.trim().is_empty()) {
+        return Err(("[[exempt]]", "an exemption names a namespace".to_owned()));
     }
     for entry in &file.overrides {
         if entry.image.is_some() == entry.digest.is_some() {

@@ -3,7 +3,6 @@
 //! | file | what |
 //! |---|---|
 //! | `config.rs` | the files: reading, merging, errors with file, line and column |
-//! | `exempt.rs` | namespaces whose containers are not judged |
 //! | `duration.rs` | `"5s"`, `"10m"`, `"7d"` |
 //! | `outcome.rs` | what a verdict leads to where nothing is said: the table of defaults |
 //! | `decide.rs` | verdict and policy make a decision: a pure function |
@@ -11,10 +10,8 @@
 pub mod config;
 pub mod decide;
 pub mod duration;
-pub mod exempt;
 pub mod outcome;
 
 pub use config::{ConfigError, Mode, Policy, Profile};
 pub use decide::{Decision, decide};
-pub use exempt::Exemption;
 pub use outcome::Action;

@@ -124,7 +124,9 @@ async fn converse(
         name,
         pod,
         image_ref: metadata.image_ref,
+        pod_namespace: metadata.config.labels.pod_namespace,
         kind: container.labels.get(CRI_KIND).cloned(),
+        created: container.created_at.and_then(nanoseconds),
         image: container.image,
         snapshot_parent,
         images: images.map(known_images).unwrap_or_default(),
@@ -133,9 +135,18 @@ async fn converse(
 
 fn known_images(response: ListImagesResponse) -> Vec<ContainerdImage> {
     let known = |image: Image| {
-        Some(ContainerdImage { name: image.name, target: image.target?.digest.parse().ok()? })
+        let updated = image.updated_at.and_then(nanoseconds);
+        Some(ContainerdImage {
+            name: image.name,
+            target: image.target?.digest.parse().ok()?,
+            updated,
+        })
     };
     response.images.into_iter().filter_map(known).collect()
+}
+
+fn nanoseconds(time: Timestamp) -> Option<i64> {
+    time.seconds.checked_mul(1_000_000_000)?.checked_add(i64::from(time.nanos))
 }
 
 /// What CRI keeps about a container.
@@ -155,11 +166,19 @@ struct SandboxMetadata {
     config: CriConfig,
 }
 
-/// The part of a CRI request that names things: fields of the message, not labels or annotations.
+/// The part of a CRI request that names things.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct CriConfig {
     metadata: CriNames,
+    labels: CriLabels,
+}
+
+/// Those of a container's request are the kubelet's own; those of the record itself have the image's among them.
+#[derive(Default, Deserialize)]
+struct CriLabels {
+    #[serde(default, rename = "io.kubernetes.pod.namespace")]
+    pod_namespace: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -299,8 +318,18 @@ struct Container {
     snapshotter: String,
     #[prost(string, tag = "7")]
     snapshot_key: String,
+    #[prost(message, optional, tag = "8")]
+    created_at: Option<Timestamp>,
     #[prost(map = "string, message", tag = "10")]
     extensions: HashMap<String, Any>,
+}
+
+#[derive(PartialEq, Message)]
+struct Timestamp {
+    #[prost(int64, tag = "1")]
+    seconds: i64,
+    #[prost(int32, tag = "2")]
+    nanos: i32,
 }
 
 #[derive(PartialEq, Message)]
@@ -344,6 +373,8 @@ struct Image {
     name: String,
     #[prost(message, optional, tag = "3")]
     target: Option<Target>,
+    #[prost(message, optional, tag = "8")]
+    updated_at: Option<Timestamp>,
 }
 
 #[derive(PartialEq, Message)]

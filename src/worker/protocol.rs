@@ -254,8 +254,14 @@ pub struct ContainerdContainer {
     pub kind: Option<String>,
     /// CRI's record of the image: the digest of its configuration.
     pub image_ref: Option<String>,
+    /// The Kubernetes namespace, from the labels that the kubelet gave CRI.
+    #[serde(default)]
+    pub pod_namespace: Option<String>,
     /// The snapshot that the root file system was made from; named by the chain id of the image's layers.
     pub snapshot_parent: Option<Digest>,
+    /// When the container was made, in nanoseconds since 1970.
+    #[serde(default)]
+    pub created: Option<i64>,
     /// All images of the namespace.
     pub images: Vec<ContainerdImage>,
     /// The container's name: CRI's, or nerdctl's label; may be empty.
@@ -282,6 +288,9 @@ pub struct ContainerdImage {
     pub name: String,
     /// The index or manifest it leads to.
     pub target: Digest,
+    /// When the name was last written, in nanoseconds since 1970.
+    #[serde(default)]
+    pub updated: Option<i64>,
 }
 
 /// Longest request: a repository, some digests or sockets, a number.

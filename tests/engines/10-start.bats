@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2030,SC2031 # status and output are those of the last run
 # What the hook is for: a compatible image starts, an incompatible one does not, and the person is told why.
 
 setup() {
@@ -7,29 +8,6 @@ setup() {
 }
 
 teardown() { end_test; }
-
-@test "an image without a specification starts" {
-  push_image
-  pull "$IMAGE"
-  expect_start "$IMAGE"
-  decided '.verdict == "no-artifact" and .decision == "allow"'
-}
-
-@test "a compatible image starts" {
-  push_image
-  attach "$IMAGE" compatible
-  pull "$IMAGE"
-  expect_start "$IMAGE"
-  decided '.verdict == "compatible" and .decision == "allow"'
-}
-
-@test "an incompatible image is refused with 126, and nothing of it runs" {
-  push_image
-  attach "$IMAGE" incompatible
-  pull "$IMAGE"
-  expect_refusal "$IMAGE"
-  decided '.verdict == "incompatible" and .decision == "deny"'
-}
 
 @test "the refusal names image, feature, operator, wanted and actual value" {
   push_image
@@ -45,17 +23,44 @@ teardown() { end_test; }
   [[ $output != *"no logs from conmon"* ]]
 }
 
-@test "a container with a terminal is refused too, and the log has the reason" {
+# shellcheck disable=SC2016 # the backquotes are the message's
+# at_a_terminal HOOKS: what a person at a terminal reads of a start that a hook refuses, less the hook's own words and path; in READ.
+at_a_terminal() {
+  rm -f "$T/volume/ran"
+  run timeout 60 script -qec "podman --root $SCRATCH/storage --runroot $SCRATCH/run --runtime $RUNTIME --hooks-dir $1 run --rm -t --network none -v $T/volume:/volume $IMAGE /bin/touch /volume/ran" /dev/null
+  if [ "$status" != 126 ] || [ -e "$T/volume/ran" ]; then
+    printf 'not refused (%s):\n%s\n' "$status" "$output"
+    return 1
+  fi
+  READ=$(tail -n 1 <<<"$output" | sed -E -e 's/(imgcompat: refused: .* See: imgcompat why [0-9a-f]+|plain: refused)/SENTENCE/' -e 's/`[^`]*`/HOOK/' -e 's/\r$//')
+}
+
+# podman 5 loses a refusal's message at a terminal, a different part of it from one time to the next (5.4 with crun 1.21: half of the starts end with
+# "no logs from conmon"), and it does so with any hook. So what can be asked of ours is that a person reads no less of it than of a hook that only
+# says a sentence and fails.
+@test "a container with a terminal is refused too: the person reads what this engine lets any hook say, and the log has the reason" {
+  command -v script >/dev/null || skip "script(1) is not installed"
   push_image
   attach "$IMAGE" incompatible
   pull "$IMAGE"
-  command -v script >/dev/null || skip "script(1) is not installed"
-  rm -f "$T/volume/ran"
-  run timeout 60 script -qec "podman --root $SCRATCH/storage --runroot $SCRATCH/run --runtime $RUNTIME --hooks-dir $HOOKS run --rm -t --network none -v $T/volume:/volume $IMAGE /bin/touch /volume/ran" /dev/null
-  [ "$status" = 126 ]
-  [ ! -e "$T/volume/ran" ]
-  # What is said is not looked at: with a terminal, podman 5 now and then says no more than "no logs from conmon" of any refused start.
-  decided '.verdict == "incompatible" and .decision == "deny"'
+  mkdir "$T/plain"
+  printf '#!/bin/sh\ncat >/dev/null\necho "plain: refused" >&2\nexit 1\n' >"$T/plain.sh"
+  chmod 755 "$T/plain.sh"
+  jq --arg p "$T/plain.sh" '.hook = {path: $p}' "$HOOKS/imgcompat.json" >"$T/plain/plain.json"
+  local ours number plain=
+  for number in 1 2 3; do
+    forget
+    at_a_terminal "$HOOKS"
+    decided '.verdict == "incompatible" and .decision == "deny"'
+    ours+=$READ$'\n'
+  done
+  for number in $(seq 40); do
+    [ -n "$(grep -vxF -e "${plain:-nothing yet}" <<<"${ours%$'\n'}" || :)" ] || break
+    at_a_terminal "$T/plain"
+    plain+=${plain:+$'\n'}$READ
+  done
+  printf 'with our hook:\n%swith a plain one (%d starts):\n%s\n' "$ours" "$((number - 1))" "$(sort <<<"$plain" | uniq -c)"
+  [ -z "$(grep -vxF -e "$plain" <<<"${ours%$'\n'}" || :)" ]
 }
 
 @test "a stopped container is judged again when it is started again" {

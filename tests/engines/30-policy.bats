@@ -14,13 +14,6 @@ incompatible_image() {
   pull "$IMAGE"
 }
 
-@test "audit: it starts, and the record says that it would have been refused" {
-  incompatible_image
-  set_mode audit
-  expect_start "$IMAGE"
-  decided '.verdict == "incompatible" and .decision == "allow" and .mode == "audit" and .under_enforce == "deny"'
-}
-
 @test "off: it starts, and nothing is recorded" {
   incompatible_image
   set_mode off

@@ -5,14 +5,16 @@
 # own repository name, and empties policy, cache and log of the node before it begins.
 
 # shellcheck source=tests/engines/helpers.bash
-. "$BATS_TEST_DIRNAME/../helpers.bash"
+. "$(dirname "${BASH_SOURCE[0]}")/helpers.bash"
+# shellcheck source=tests/engines/preload.bash
+. "$ENGINES/preload.bash"
 NODE=$SCRATCH/inst
 WRAPPER=$NODE/usr/libexec/imgcompat/imgcompat-runtime
 HOOK=$NODE/usr/libexec/imgcompat/imgcompat-hook
 
 # One installation below $SCRATCH/inst. The wrapper finds its files by its own path, the hook is told.
 install_node() {
-  "$BATS_TEST_DIRNAME/../../../install.sh" --binaries "$PROGRAMS" --destdir "$NODE" >"$SCRATCH/install.log" || { cat "$SCRATCH/install.log" >&2; return 1; }
+  "$ENGINES/../../install.sh" --binaries "$PROGRAMS" --destdir "$NODE" >"$SCRATCH/install.log" || { cat "$SCRATCH/install.log" >&2; return 1; }
   [ -e "$WRAPPER" ] || install -m 755 "$PROGRAMS/imgcompat-runtime" "$WRAPPER"
   make_layer
 }
@@ -25,20 +27,11 @@ new_engine_test() {
   REPO=test/$(basename "$T" | tr '[:upper:].' '[:lower:]-')
   IMAGE=$REGISTRY/$REPO:1
   rm -rf "$NODE"/etc/imgcompat/config.d/* "$NODE"/etc/imgcompat/specs.d/*
+  unwatch_programs
   forget
 }
 
-# forget: the node has decided nothing yet. (A refusal that repeats within a minute is not written down again.)
-forget() { rm -rf "$NODE"/var/cache/imgcompat/* "$NODE"/var/log/imgcompat/*; }
-
 end_engine_test() { rm -rf "$T"; }
-
-# attach REFERENCE SPECIFICATION [OPTIONS], as in helpers.bash, from the specifications beside it.
-attach() {
-  local reference=$1 specification=$BATS_TEST_DIRNAME/../specs/$2.yaml
-  shift 2
-  tool attach-spec "$@" "$reference" "$specification"
-}
 
 wait_until() {
   local tick

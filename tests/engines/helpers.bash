@@ -4,6 +4,9 @@
 # Every test gets its own installation root ($ROOT: programs, /etc/imgcompat, cache, log), its own hook directory, and its own repository name
 # ($REPO), so no test sees another's cache, policy or image.
 
+# This directory, for whoever reads this file from a directory beside it.
+ENGINES=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
 # --- Registries -------------------------------------------------------------------------------------------------------
 
 # start_registry NAME [PORT]: starts one of REGISTRY_KIND and sets REGISTRY to its host:port. registries.conf allows plain HTTP to it.
@@ -45,6 +48,20 @@ wait_for_port() {
   return 1
 }
 
+# start_registries: the registry of the run, REGISTRY, and where it can be had one of the other kind, OTHER_REGISTRY, so that every engine meets a
+# registry with the referrers API and one without.
+start_registries() {
+  export OTHER_KIND=olareg
+  [ "$REGISTRY_KIND" != olareg ] || OTHER_KIND=docker-registry
+  if command -v "$OTHER_KIND" >/dev/null; then
+    REGISTRY_KIND=$OTHER_KIND start_registry other
+    export OTHER_REGISTRY=$REGISTRY
+  fi
+  start_registry main
+  export REGISTRY
+}
+stop_registries() { stop_registry main; stop_registry other; }
+
 stop_registry() {
   local pid
   pid=$(cat "$SCRATCH/$1.pid" 2>/dev/null) || return 0
@@ -71,13 +88,14 @@ count_requests() { requests_of "$@" | wc -l; }
 
 sha256() { sha256sum "$1" | cut -c 1-64; }
 
-# One layer for all images: a static busybox under the names that the tests run.
+# One layer for all images: a static busybox under the names that the tests run, and the library of preload.bash.
 make_layer() {
   local tree=$SCRATCH/layer name
   mkdir -p "$tree/bin"
   cp /bin/busybox "$tree/bin/busybox"
   for name in sh true echo sleep touch; do ln -s busybox "$tree/bin/$name"; done
-  tar -C "$tree" --sort=name --owner=0 --group=0 --mtime=@0 -cf "$SCRATCH/layer.tar" bin
+  if [ -e "${PRELOAD:-}" ]; then install -m 755 "$PRELOAD" "$tree/preload.so"; fi
+  ( cd "$tree" && tar --sort=name --owner=0 --group=0 --mtime=@0 -cf "$SCRATCH/layer.tar" ./* )
   sha256 "$SCRATCH/layer.tar" >"$SCRATCH/layer.diff"
   gzip -1 -n -k -f "$SCRATCH/layer.tar"
 }
@@ -100,11 +118,11 @@ add_blob() {
 }
 
 # add_image DIR ARCHITECTURE LABEL [COMPRESSION NOTE]: one platform's image; prints its manifest's descriptor. Different labels are different
-# images; a note in the manifest makes another manifest of the same image.
+# images; a note in the manifest makes another manifest of the same image. IMAGE_ENV is its environment, a JSON list.
 add_image() {
   local dir=$1 architecture=$2 label=$3 note=${4:-} config size layer
-  read -r config size < <(jq -cn --arg a "$architecture" --arg l "$label" --arg d "sha256:$(cat "$SCRATCH/layer.diff")" \
-    '{architecture: $a, os: "linux", config: {Cmd: ["/bin/sh"], Labels: {test: $l}}, rootfs: {type: "layers", diff_ids: [$d]}}' | add_blob "$dir")
+  read -r config size < <(jq -cn --arg a "$architecture" --arg l "$label" --arg d "sha256:$(cat "$SCRATCH/layer.diff")" --argjson e "${IMAGE_ENV:-[]}" \
+    '{architecture: $a, os: "linux", config: {Cmd: ["/bin/sh"], Env: $e, Labels: {test: $l}}, rootfs: {type: "layers", diff_ids: [$d]}}' | add_blob "$dir")
   layer=$(sha256 "$SCRATCH/layer.tar.gz")
   local manifest manifest_size
   read -r manifest manifest_size < <(jq -cn --arg c "$config" --argjson cs "$size" --arg l "sha256:$layer" --argjson ls "$(stat -c %s "$SCRATCH/layer.tar.gz")" --arg n "$note" \
@@ -173,10 +191,13 @@ set_mode() { printf 'mode = "%s"\n' "$1" >"$ROOT/etc/imgcompat/config.d/60-mode.
 tool() { "$ROOT/usr/bin/imgcompat" "$@"; }
 # attach REFERENCE SPECIFICATION [OPTIONS]
 attach() {
-  local reference=$1 specification=$BATS_TEST_DIRNAME/specs/$2.yaml
+  local reference=$1 specification=$ENGINES/specs/$2.yaml
   shift 2
   tool attach-spec "$@" "$reference" "$specification"
 }
+
+# forget: the installation has decided nothing yet. (A refusal that repeats within a minute is not written down again.)
+forget() { rm -rf "$ROOT"/var/cache/imgcompat/* "$ROOT"/var/log/imgcompat/*; }
 
 decisions() { cat "$ROOT/var/log/imgcompat/decisions.jsonl" 2>/dev/null || :; }
 last_decision() { decisions | tail -n 1; }
@@ -250,7 +271,7 @@ end_test() {
 # whatever it attaches without judging it.
 oras_attach() {
   command -v oras >/dev/null || skip "oras is not installed (lane registries)"
-  ( cd "$BATS_TEST_DIRNAME/specs" || exit 1
+  ( cd "$ENGINES/specs" || exit 1
     oras attach --plain-http --artifact-type application/vnd.nfd.image-compatibility.v1alpha1 "$1" \
       "$2.yaml:application/vnd.nfd.image-compatibility.spec.v1alpha1+yaml" >/dev/null )
 }

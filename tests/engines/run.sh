@@ -43,5 +43,6 @@ mount --bind "$SCRATCH/etc-containers" /etc/containers
 export PODMAN_IGNORE_CGROUPSV1_WARNING=1
 unset CONTAINERS_CONF CONTAINERS_STORAGE_CONF
 status=0
-bats --tap "$@" "$here" || status=$?
+export ENGINES=$here VERBS=$here/podman.bash
+bats --tap --setup-suite-file "$here/setup_suite.bash" "$@" "$here" "$here/cases/10-identity.bats" "$here/cases/20-made-before.bats" || status=$?
 exit "$status"

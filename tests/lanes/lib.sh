@@ -40,3 +40,26 @@ install_missing() {
   echo "installing from the distribution: ${missing[*]}"
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null 2>&1 || echo "apt-get failed; going on with what is there"
 }
+
+# go_tool NAME PACKAGE VERSION [REPLACEMENT]: builds a program through Go's module proxy into $tools, once. Where the proxy has no list of versions,
+# `go install X@V` is refused; `go get -tool` in an empty module is not.
+go_tool() {
+  local name=$1 package=$2 version=$3 replace=${4:-} module=target/tools/module-$1
+  [ ! -x "$tools/$name" ] || return 0
+  command -v go >/dev/null || return 1
+  as_builder mkdir -p "$tools" "$module"
+  ( cd "$module" || exit
+    [ -f go.mod ] || go mod init example.invalid/tools
+    [ -z "$replace" ] || go mod edit -replace "$replace"
+    GOFLAGS=-modcacherw go get -tool "$package@$version"
+    GOFLAGS=-modcacherw CGO_ENABLED=0 go build -o "$tools/$name" "$package" )
+}
+
+# The library that test images want loaded by others (tests/engines/preload.bash); prints its path, or nothing where there is no C compiler.
+preload_library() {
+  local library=$PWD/target/tools/preload.so
+  command -v gcc >/dev/null || return 0
+  mkdir -p target/tools
+  [ "$library" -nt tests/engines/preload.c ] || gcc -shared -fPIC -O1 -o "$library" tests/engines/preload.c || return 0
+  echo "$library"
+}

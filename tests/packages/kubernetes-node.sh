@@ -144,14 +144,14 @@ for name in pause good bad; do
   ctr -n k8s.io images import "$work/$name.tar" >/dev/null
 done
 
-# pod IMAGE: what the kubelet does with a pod of one container. Sets status and output.
+# pod IMAGE [NAMESPACE]: what the kubelet does with a pod of one container. Sets status and output.
 number=0
 pod() {
   number=$((number + 1))
   rm -f "$work/ran/$1"
   mkdir -p "$work/ran"
   jq -n --arg n "p$number" --arg d "$work" '{metadata: {name: $n, uid: $n, namespace: "tests"}, log_directory: $d, linux: {security_context: {namespace_options: {network: 2}}}}' >"$work/pod.json"
-  jq -n --arg i "localhost/$1:1" --arg v "$work/ran" --arg p "/ran/$1" '{metadata: {name: "c"}, image: {image: $i}, command: ["/bin/touch", $p], log_path: "c.log",
+  jq -n --arg i "localhost/$1:1" --arg v "$work/ran" --arg p "/ran/$1" --arg s "${2:-tests}" '{labels: {"io.kubernetes.pod.namespace": $s}, metadata: {name: "c"}, image: {image: $i}, command: ["/bin/touch", $p], log_path: "c.log",
     mounts: [{host_path: $v, container_path: "/ran"}], linux: {}}' >"$work/container.json"
   local sandbox container
   sandbox=$(cri runp "$work/pod.json" 2>"$work/cri") || fail "no sandbox: $(cat "$work/cri")"
@@ -163,7 +163,7 @@ pod() {
   for ((tick = 0; tick < 50 && status == 0; tick++)); do [ ! -e "$work/ran/$1" ] || break; sleep 0.1; done
 }
 starts() {
-  pod "$1"
+  pod "$@"
   if [ "$status" != 0 ] || [ ! -e "$work/ran/$1" ]; then fail "localhost/$1 should have started: $output"; fi
 }
 
@@ -207,6 +207,10 @@ printf '%s\n' "$output" | fold -s -w 140 | sed 's/^/    /'
 # The page shows what the kubelet would get, but for the kernel and the container's id.
 shown=$(grep -m 1 '^failed to create containerd task: .*imgcompat: refused' docs/kubernetes.md | sed -E -e 's/this host has [0-9]+/this host has N/' -e 's/why [0-9a-f]+/why ID/')
 [[ $(sed -E -e 's/this host has [0-9]+/this host has N/' -e 's/why [0-9a-f]+/why ID/' <<<"$output") == *"$shown"* ]] || fail "docs/kubernetes.md shows another text: $shown"
+
+phase 'kube-system is exempt, by what the kubelet says and not by what a pod does'
+starts bad kube-system
+grep -q '"under_enforce":"deny".*"exempt namespace kube-system"' /var/log/imgcompat/decisions.jsonl || fail "the record does not name the exemption"
 
 phase 'the policy changes in place: audit'
 cp deploy/kubernetes/overlays/audit/policy.toml "$work/policy/policy.toml"

@@ -124,7 +124,7 @@ impl Page<'_> {
         let made = format!("{} {:02}:{:02}", self.now.date(), self.now.hour(), self.now.minute());
         format!(
             "<footer>Made by imgcompat {} at {made} UTC. A decision counts by the policy that was in force when it was made. \
-             Containers without an image, or exempt: {} (not counted above).</footer>\n</main></body></html>\n",
+             Containers without an image: {} (not counted above).</footer>\n</main></body></html>\n",
             env!("CARGO_PKG_VERSION"),
             self.statistics.not_judged
         )

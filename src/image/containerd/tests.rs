@@ -81,7 +81,7 @@ impl Node {
 }
 
 fn named(name: &str, target: &Digest) -> ContainerdImage {
-    ContainerdImage { name: name.to_owned(), target: target.clone() }
+    ContainerdImage { name: name.to_owned(), target: target.clone(), updated: None }
 }
 
 fn cri(image: &str, image_ref: &Digest, images: Vec<ContainerdImage>) -> ContainerdContainer {
@@ -89,9 +89,22 @@ fn cri(image: &str, image_ref: &Digest, images: Vec<ContainerdImage>) -> Contain
         image: image.to_owned(),
         kind: Some("container".to_owned()),
         image_ref: Some(image_ref.to_string()),
-        snapshot_parent: None,
+        pod_namespace: Some("team".to_owned()),
         images,
         ..ContainerdContainer::default()
+    }
+}
+
+#[test]
+fn the_pods_namespace_counts_in_cri_alone() {
+    for (namespace, expected) in [("k8s.io", Some("team")), ("default", None)] {
+        let node = Node::new(namespace);
+        let config = node.blobs.config("a", "layer");
+        let manifest = node.blobs.manifest(&config, "");
+        let mut record = cri("r.example/a:1", &config, vec![named("r.example/a:1", &manifest)]);
+        record.snapshot_parent = (namespace != "k8s.io").then(|| Digest::of(b"layer"));
+        let identity = node.image(record, None);
+        assert_eq!(identity.pod_namespace.as_deref(), expected, "{namespace}");
     }
 }
 
@@ -192,6 +205,30 @@ fn outside_cri_the_name_counts_while_it_leads_to_the_container_s_layers() {
     let twins = vec![named("x.example/a:1", &manifest), named("y.example/a:1", &twin)];
     let ambiguous = node.identify(record(twins, "layer"), None);
     assert!(matches!(ambiguous, Err(Unidentified::Ambiguous { count: 2, .. })), "{ambiguous:?}");
+}
+
+#[test]
+fn a_name_that_was_written_later_counts_only_for_what_was_here_before() {
+    let node = Node::new("default");
+    let config = node.blobs.config("a", "layer");
+    let manifest = node.blobs.manifest(&config, "");
+    let committed = node.blobs.store().committed(&manifest).unwrap();
+    let record = |created: i64, updated: i64| ContainerdContainer {
+        image: "r.example/a:1".to_owned(),
+        snapshot_parent: Some(Digest::of(b"layer")),
+        created: Some(created),
+        images: vec![ContainerdImage {
+            updated: Some(updated),
+            ..named("r.example/a:1", &manifest)
+        }],
+        ..ContainerdContainer::default()
+    };
+    // Not written since; pulled again since, and the same; pulled for the first time since, with the same layers.
+    for (created, updated) in [(committed + 20, committed + 10), (committed + 10, committed + 20)] {
+        assert_eq!(node.image(record(created, updated), None).image_id, config);
+    }
+    let moved = node.identify(record(committed - 10, committed + 10), None);
+    assert!(matches!(moved, Err(Unidentified::ImageGone { .. })), "{moved:?}");
 }
 
 #[test]

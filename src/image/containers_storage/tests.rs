@@ -303,3 +303,18 @@ fn podman_names_its_containers_and_cri_o_s_sandbox_has_the_namespace() {
     fs::write(&file, records.to_string()).unwrap();
     assert_eq!(known_as(&lab), KnownAs::new("c", "", ""), "what is no sandbox says nothing");
 }
+
+#[test]
+fn crio_s_name_of_a_pod_has_its_namespace() {
+    for (name, namespace) in [
+        ("k8s_web-0_team-a_6a1f_0", Some("team-a")),
+        ("k8s_etcd-node1_kube-system_0c1d_12", Some("kube-system")),
+        ("", None),
+        ("web-0", None),
+        ("k8s_a_b_kube-system_u_0", None),
+        ("k8s__kube-system_u_0", None),
+        ("k8s_a_kube-system_u_x", None),
+    ] {
+        assert_eq!(pod_namespace(name), namespace, "{name}");
+    }
+}

@@ -173,6 +173,7 @@ fn in_the_containerd_store_an_id_has_the_names_of_its_target() {
     let named = |name: &str, target: &Digest| ContainerdImage {
         name: name.to_owned(),
         target: target.clone(),
+        updated: None,
     };
     docker.names =
         vec![named("r.example/ma:1", &manifest), named("x.example/b:1", &Digest::of(b"b"))];

@@ -117,12 +117,6 @@ fn mistakes_are_named_with_their_place() {
             "[[override]]\naction = 'allow'\nreason = 'r'\nuntil = '2026-12-01'\n",
             "either `image` or `digest`",
         ),
-        ("[[exempt]]\nnamespace = 'kube-system'\n", "missing field `reason`"),
-        ("[[exempt]]\nnamespace = 'kube-system'\nreason = ' '\n", "an exemption needs a reason"),
-        (
-            "[[exempt]]\nnamespace = 'Kube'\nreason = 'r'\n",
-            "config.toml:2:13: `Kube` is no namespace",
-        ),
     ];
     for (text, expected) in table {
         let error = load(&[(MAIN, text)]).unwrap_err().to_string();
@@ -147,4 +141,33 @@ fn a_layout_is_an_absolute_path_that_a_drop_in_can_take_away() {
     assert_eq!(layout(&[set, away]), None);
     let relative = load(&[(MAIN, "[artifacts]\nlayout = 'layout'\n")]).unwrap_err().to_string();
     assert!(relative.ends_with(":2:1: the layout must be an absolute path"), "{relative}");
+}
+
+#[test]
+fn an_exempt_namespace_is_audited_and_named_in_the_record() {
+    let policy = load(&[
+        (MAIN, "[[exempt]]\nnamespace = 'kube-system'\n[[image]]\nmatch = 'r.example/off'\nmode = 'off'\n"),
+        ("etc/imgcompat/config.d/20-b.toml", "[[exempt]]\nnamespace = 'storage'\n"),
+    ])
+    .unwrap();
+    for (image, namespace, mode, entries) in [
+        ("r.example/a:1", Some("kube-system"), Mode::Audit, vec!["exempt namespace kube-system"]),
+        ("r.example/a:1", Some("storage"), Mode::Audit, vec!["exempt namespace storage"]),
+        ("r.example/a:1", Some("kube-system-2"), Mode::Enforce, vec![]),
+        ("r.example/a:1", None, Mode::Enforce, vec![]),
+        ("r.example/off:1", Some("kube-system"), Mode::Off, vec!["r.example/off"]),
+    ] {
+        let effective = policy.for_image(&[image], &[], now()).in_namespace(&policy, namespace);
+        assert_eq!(
+            (effective.mode, effective.entries),
+            (mode, entries.into_iter().map(str::to_owned).collect()),
+            "{image} {namespace:?}"
+        );
+    }
+}
+
+#[test]
+fn an_exemption_without_a_namespace_is_an_error() {
+    let error = load(&[(MAIN, "[[exempt]]\nnamespace = ''\n")]).unwrap_err();
+    assert!(error.to_string().contains("an exemption names a namespace"), "{error}");
 }

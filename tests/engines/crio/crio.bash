@@ -1,45 +1,74 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# How the tests speak to CRI-O.
+# CRI-O, with the hook over crun and over runc, and with the wrapper before crun: the verbs of cases/. A container is judged when it is created.
 
-setup_crio() {
-  # shellcheck source=tests/engines/engine.bash
-  . "$BATS_TEST_DIRNAME/../engine.bash"
-  new_engine_test
-}
+# shellcheck source=tests/engines/engine.bash
+. "$ENGINES/engine.bash"
+# shellcheck source=tests/engines/cri.bash
+. "$ENGINES/cri.bash"
+ENGINE=crio
+CRI_SOCKET=$SCRATCH/crio.sock
+HANDLERS=(crun runc wrapper)
 
-teardown_crio() {
+setup_engine() { new_engine_test; }
+teardown_engine() {
   cri rmp -fa >/dev/null 2>&1 || :
   end_engine_test
 }
 
-cri() { crictl --runtime-endpoint "unix://$SCRATCH/crio.sock" --image-endpoint "unix://$SCRATCH/crio.sock" --timeout 60s "$@"; }
-pod() {
-  jq -n --arg n "$1" --arg d "$T" '{metadata: {name: $n, uid: $n, namespace: "tests"}, log_directory: $d, annotations: {},
-    linux: {security_context: {namespace_options: {network: 2}}}}' >"$T/pod.json"
-}
-container() {
-  jq -n --arg i "$1" --arg v "$T/volume" '{metadata: {name: "c"}, image: {image: $i}, command: ["/bin/touch", "/volume/ran"], log_path: "c.log",
-    mounts: [{host_path: $v, container_path: "/volume"}], annotations: {}, linux: {}}' >"$T/container.json"
-}
-cri_pull() { runs 0 crictl --runtime-endpoint "unix://$SCRATCH/crio.sock" --image-endpoint "unix://$SCRATCH/crio.sock" pull "$1"; }
+pull() { cri_pull "$1"; }
 
-# cri_create HANDLER EXPECTED_RC: under CRI-O the hook runs in CreateContainer.
+# cri_create HANDLER EXPECTED_RC: pod.json and container.json; sets CONTAINER where the container is created.
 cri_create() {
   rm -f "$T/volume/ran"
-  SANDBOX=$(cri runp --runtime "$1" "$T/pod.json" 2>"$T/runp") || { cat "$T/runp"; return 1; }
-  runs "$2" crictl --runtime-endpoint "unix://$SCRATCH/crio.sock" create --no-pull "$SANDBOX" "$T/container.json" "$T/pod.json"
+  sandbox "$1"
+  cri_runs "$2" create --no-pull "$SANDBOX" "$T/container.json" "$T/pod.json"
+  CONTAINER=$(tail -n 1 <<<"$output")
 }
 
 expect_cri_start() {
-  pod "p$RANDOM"
-  container "${2:-$IMAGE}"
+  pod
+  container "$2"
   cri_create "$1" 0
-  cri start "$(tail -n 1 <<<"$output")" >/dev/null
+  cri start "$CONTAINER" >/dev/null
   wait_until test -e "$T/volume/ran"
 }
 expect_cri_refusal() {
-  pod "p$RANDOM"
-  container "${2:-$IMAGE}"
+  pod
+  container "$2"
   cri_create "$1" 1
-  did_not_run
+  refused_in_create
 }
+refused_in_create() {
+  did_not_run
+  says "container create failed: "
+  says "imgcompat: refused: "
+}
+
+starts() {
+  local handler
+  for handler in "${HANDLERS[@]}"; do
+    forget
+    expect_cri_start "$handler" "$1"
+  done
+}
+refuses() {
+  local handler
+  for handler in "${HANDLERS[@]}"; do
+    forget
+    expect_cri_refusal "$handler" "$1"
+  done
+}
+refuses_lies() {
+  local handler
+  for handler in "${HANDLERS[@]}"; do
+    forget
+    pod
+    container "$1"
+    lie
+    cri_create "$handler" 1
+    refused_in_create
+  done
+}
+
+knows_what_was_asked() { true; }
+knows_index_of_manifest() { true; }

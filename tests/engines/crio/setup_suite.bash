@@ -3,17 +3,18 @@
 
 setup_suite() {
   # shellcheck source=tests/engines/engine.bash
-  . "$BATS_TEST_DIRNAME/../engine.bash"
+  . "$ENGINES/engine.bash"
+  # shellcheck source=tests/engines/cri.bash
+  . "$ENGINES/cri.bash"
   local name
   for name in crio crictl pinns conmon crun runc podman skopeo jq curl; do
     command -v "$name" >/dev/null || { echo "$name is not installed" >&2; return 1; }
   done
   install_node
-  start_registry main
-  export REGISTRY
+  start_registries
   ROOT=$NODE
   write_hook "$SCRATCH/hooks"
-  for name in crun runc; do install -m 755 "$BATS_TEST_DIRNAME/limited-runtime" "$SCRATCH/$name-limited"; done
+  for name in crun runc; do install -m 755 "$ENGINES/crio/limited-runtime" "$SCRATCH/$name-limited"; done
   printf '#!/bin/sh\nexec %s --imgcompat-runtime=%s "$@"\n' "$WRAPPER" "$SCRATCH/crun-limited" >"$SCRATCH/wrapper"
   chmod 755 "$SCRATCH/wrapper"
   sandbox_image
@@ -24,19 +25,16 @@ setup_suite() {
 
 teardown_suite() {
   # shellcheck source=tests/engines/engine.bash
-  . "$BATS_TEST_DIRNAME/../engine.bash"
+  . "$ENGINES/engine.bash"
   crictl --runtime-endpoint "unix://$SCRATCH/crio.sock" rmp -fa >/dev/null 2>&1 || :
   stop_daemon crio
-  stop_registry main
+  stop_registries
 }
 
 # An image whose process waits until it is told to end, as pod sandboxes have it.
 sandbox_image() {
   local tree=$SCRATCH/pause
-  mkdir -p "$tree/bin"
-  cp /bin/busybox "$tree/bin/"
-  printf '#!/bin/busybox sh\ntrap "exit 0" TERM INT\nwhile :; do /bin/busybox sleep 1; done\n' >"$tree/pause"
-  chmod 755 "$tree/pause"
+  pause_tree "$tree"
   tar -C "$tree" -c . | podman --root "$SCRATCH/storage" --runroot "$SCRATCH/run" import -q --change 'ENTRYPOINT ["/pause"]' - localhost/pause:1 >/dev/null
 }
 

@@ -4,14 +4,13 @@
 
 setup_suite() {
   # shellcheck source=tests/engines/engine.bash
-  . "$BATS_TEST_DIRNAME/../engine.bash"
+  . "$ENGINES/engine.bash"
   local name
   for name in dockerd docker runc skopeo jq curl; do
     command -v "$name" >/dev/null || { echo "$name is not installed" >&2; return 1; }
   done
   install_node
-  start_registry main
-  export REGISTRY
+  start_registries
   export DOCKER_HOST=unix://$SCRATCH/docker.sock
   mkdir -p "$SCRATCH/docker"
   jq -n --arg d "$SCRATCH/docker" --arg h "$DOCKER_HOST" --arg w "$WRAPPER" --arg r "$(command -v runc)" --arg s "${STORE:-overlay2}" \
@@ -24,7 +23,7 @@ setup_suite() {
 
 teardown_suite() {
   # shellcheck source=tests/engines/engine.bash
-  . "$BATS_TEST_DIRNAME/../engine.bash"
+  . "$ENGINES/engine.bash"
   stop_daemon dockerd
-  stop_registry main
+  stop_registries
 }

@@ -3,10 +3,13 @@
 
 setup_suite() {
   # shellcheck source=tests/engines/engine.bash
-  . "$BATS_TEST_DIRNAME/../engine.bash"
+  . "$ENGINES/engine.bash"
+  local name
   install_node
   mkdir -p "$SCRATCH/bundle/rootfs/bin" "$SCRATCH/bundle/rootfs/proc" "$SCRATCH/bundle/rootfs/dev" "$SCRATCH/bundle/rootfs/sys"
-  cp /bin/busybox "$SCRATCH/bundle/rootfs/bin/true"
+  mkdir -p "$SCRATCH/bundle/rootfs/volume"
+  for name in sh touch sleep; do cp /bin/busybox "$SCRATCH/bundle/rootfs/bin/$name"; done
+  if [ -e "${PRELOAD:-}" ]; then cp "$PRELOAD" "$SCRATCH/bundle/rootfs/preload.so"; fi
 }
 
 teardown_suite() { :; }

@@ -12,7 +12,7 @@ use imgcompat::oci::{Digest, Repository};
 use imgcompat::registry::access::{Access, Options};
 use imgcompat::registry::fetch;
 use imgcompat::registry::node_files::NodeFiles;
-use imgcompat::worker::protocol::{ContainerdRequest, FetchRequest};
+use imgcompat::worker::protocol::{ContainerdRequest, CredentialSources, FetchRequest};
 
 use super::folder;
 
@@ -46,8 +46,12 @@ pub fn registry_answer(bytes: &[u8]) {
     let files = NodeFiles::of_root(&folder().join("nothing"));
     let options = Options { files, plain_http: true, ..Options::default() };
     let Ok(access) = Access::for_repository(&repository, &options) else { return };
-    let request =
-        FetchRequest { repository, subjects: vec![Digest::of(b"{}")], deadline_ms: 2_000 };
+    let request = FetchRequest {
+        repository,
+        subjects: vec![Digest::of(b"{}")],
+        deadline_ms: 2_000,
+        credentials: CredentialSources::default(),
+    };
     let _ = fetch::fetch(&request, &access);
 }
 
