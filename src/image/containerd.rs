@@ -52,10 +52,6 @@ pub fn identify(
     containerd: &dyn Containerd,
     deadline: &Deadline,
 ) -> Result<Identification, Unidentified> {
-    if task.id != start.id {
-        let (id, bundle) = (start.id.clone(), start.bundle.clone());
-        return Err(Unidentified::ForeignBundle { id, bundle });
-    }
     let record = ask(task, containerd, deadline)?;
     let cri = task.namespace == CRI;
     if cri && record.kind.as_deref() == Some("sandbox") {

@@ -72,10 +72,6 @@ pub fn identify(
     containerd: &dyn Containerd,
     deadline: &Deadline,
 ) -> Result<Identification, Unidentified> {
-    if task.id != start.id {
-        let (id, bundle) = (start.id.clone(), start.bundle.clone());
-        return Err(Unidentified::ForeignBundle { id, bundle });
-    }
     let roots = data_roots(start, Path::new(DAEMON_CONFIG));
     let (data_root, container) = find_container(&roots, &start.id)?;
     let identity = match &container.image_manifest {

@@ -53,11 +53,25 @@ pub fn identify(
     deadline: &Deadline,
 ) -> Result<Identification, Unidentified> {
     match Place::of(start) {
-        Place::DockerTask(task) => docker::identify(start, &task, containerd, deadline),
-        Place::ContainerdTask(task) => containerd::identify(start, &task, containerd, deadline),
+        Place::DockerTask(task) => {
+            must_be_of(start, &task.id)?;
+            docker::identify(start, &task, containerd, deadline)
+        }
+        Place::ContainerdTask(task) => {
+            must_be_of(start, &task.id)?;
+            containerd::identify(start, &task, containerd, deadline)
+        }
         Place::BuildkitExecutor => Ok(Identification::NotJudged(NotJudged::Build)),
         Place::Elsewhere => containers_storage::identify(start, memory),
     }
+}
+
+/// The container that a bundle's place names must be the one that starts.
+fn must_be_of(start: &ContainerStart, id: &str) -> Result<(), Unidentified> {
+    if id == start.id {
+        return Ok(());
+    }
+    Err(Unidentified::ForeignBundle { id: start.id.clone(), bundle: start.bundle.clone() })
 }
 
 /// Whose start it is, as far as that is certain without the image: for the records of starts whose image is not known.
@@ -68,5 +82,39 @@ pub fn engine_of(start: &ContainerStart) -> Option<Engine> {
         // Docker's, or a BuildKit that stands alone.
         Place::BuildkitExecutor => None,
         Place::Elsewhere => containers_storage::engine_of(start),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::worker::process::Worker;
+
+    #[test]
+    fn the_bundle_of_another_container_is_not_believed() {
+        let places = [
+            "/run/containerd/io.containerd.runtime.v2.task/moby/theirs",
+            "/run/containerd/io.containerd.runtime.v2.task/k8s.io/theirs",
+            "/var/lib/containers/storage/overlay-containers/theirs/userdata",
+        ];
+        for bundle in places {
+            let start = ContainerStart {
+                id: "mine".to_owned(),
+                bundle: PathBuf::from(bundle),
+                root_path: None,
+                terminal: false,
+                typed_image: None,
+            };
+            let worker = Worker::of_this_program();
+            let deadline = Deadline::after(Duration::from_secs(5));
+            let identified = identify(&start, &Memory::default(), &worker, &deadline);
+            assert!(
+                matches!(identified, Err(Unidentified::ForeignBundle { .. })),
+                "{bundle}: {identified:?}"
+            );
+        }
     }
 }
