@@ -28,7 +28,7 @@ const TIME: Duration = Duration::from_secs(8);
 
 /// What came of asking.
 #[derive(Debug, PartialEq)]
-enum Answer {
+pub enum Answer {
     /// Nothing is attached to the image, for certain.
     AsksForNothing,
     /// What each node is to the image, and one sentence why.
@@ -60,7 +60,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn admit(image: &str, nodes: &[String]) -> Result<Answer, Box<dyn Error>> {
+pub fn admit(image: &str, nodes: &[String]) -> Result<Answer, Box<dyn Error>> {
     let reference: Reference = image.parse()?;
     let deadline = Deadline::after(TIME);
     let access = Access::for_repository(&reference.repository, &Options::default())?;
