@@ -60,6 +60,7 @@ fn main() -> ExitCode {
     }
 }
 
+/// Asks what is attached to the image, and judges every node by it.
 pub fn admit(image: &str, nodes: &[String]) -> Result<Answer, Box<dyn Error>> {
     let reference: Reference = image.parse()?;
     let deadline = Deadline::after(TIME);
