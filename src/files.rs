@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -72,8 +73,8 @@ pub fn read_sized(mut file: File, expected: u64, limit: u64) -> io::Result<Vec<u
 
 /// Opens `name` below `directory` with no link anywhere in `name` and no way out of `directory`.
 ///
-/// `openat2` (Linux 5.6) does it in one step. Where the kernel or a system call filter lacks it, a `name` of one
-/// component opened without following links is as good; longer names are refused there.
+/// `openat2` (Linux 5.6) does it in one step. Where the kernel or a system call filter lacks it, the same is done folder
+/// by folder.
 pub fn open_beneath(directory: &Path, name: &str) -> io::Result<(File, Metadata)> {
     let dir_flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let dir = openat(AT_FDCWD, directory, dir_flags, Mode::empty())?;
@@ -87,13 +88,29 @@ pub fn open_beneath(directory: &Path, name: &str) -> io::Result<(File, Metadata)
         );
     let file = match openat2(&dir, name, how) {
         Ok(fd) => File::from(fd),
-        Err(nix::Error::ENOSYS | nix::Error::EPERM) if !name.contains('/') => {
-            return open_with_metadata(&directory.join(name));
-        }
+        Err(nix::Error::ENOSYS | nix::Error::EPERM) => descend(dir, name)?,
         Err(error) => return Err(error.into()),
     };
     let metadata = must_be_regular(&file)?;
     Ok((file, metadata))
+}
+
+/// Opens `name` folder by folder, each from the one before, none through a link and none upwards.
+fn descend(directory: OwnedFd, name: &str) -> io::Result<File> {
+    let mut here = directory;
+    let mut parts = name.split('/').peekable();
+    let folder = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    while let Some(part) = parts.next() {
+        if matches!(part, "" | "." | "..") {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it leads elsewhere"));
+        }
+        if parts.peek().is_none() {
+            let flags = OFlag::from_bits_truncate(careful()) | OFlag::O_RDONLY;
+            return Ok(File::from(openat(&here, part, flags, Mode::empty())?));
+        }
+        here = openat(&here, part, folder, Mode::empty())?;
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "it has no name"))
 }
 
 /// Reads a file below a directory that others can write: see [`open_beneath`].
@@ -260,6 +277,40 @@ mod tests {
         assert_eq!(read_beneath(&bundle, "config.json", 9).unwrap(), b"{}");
         for name in ["link", "../secret", "/etc/passwd", "."] {
             assert!(read_beneath(&bundle, name, 9).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn without_openat2_the_way_down_is_as_careful() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("layout/blobs/sha256")).unwrap();
+        fs::write(dir.path().join("layout/blobs/sha256/a"), "{}").unwrap();
+        fs::write(dir.path().join("secret"), "s").unwrap();
+        std::os::unix::fs::symlink("blobs", dir.path().join("layout/linked")).unwrap();
+        std::os::unix::fs::symlink("a", dir.path().join("layout/blobs/sha256/link")).unwrap();
+        let root = dir.path().join("layout");
+        let open = |name: &str| {
+            let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+            descend(openat(AT_FDCWD, &root, flags, Mode::empty()).unwrap(), name)
+        };
+        assert_eq!(read_open(open("blobs/sha256/a").unwrap(), 9).unwrap(), b"{}");
+        for name in [
+            "linked/sha256/a",
+            "blobs/sha256/link",
+            "../secret",
+            "blobs/../../secret",
+            "/etc/passwd",
+            "blobs/./sha256/a",
+            "blobs//sha256/a",
+            "blobs/sha256/a/",
+            "blobs/sha256/missing",
+            "",
+        ] {
+            assert!(open(name).is_err(), "{name}");
+            assert!(
+                open_beneath(&root, name).is_err() || name.contains("/.") || name.contains("//"),
+                "{name}"
+            );
         }
     }
 

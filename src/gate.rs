@@ -7,7 +7,7 @@
 //! [`Gate::decide`] is the flow. Each step that cannot give an answer gives a verdict instead; what a verdict leads to
 //! is the policy's matter alone.
 
-mod judge;
+pub mod judge;
 mod report;
 
 use std::panic::{self, AssertUnwindSafe};

@@ -10,6 +10,8 @@
     reason = "a test may"
 )]
 
+#[path = "support/go_program.rs"]
+mod go_program;
 mod support {
     pub mod host_tree;
 }
@@ -55,27 +57,7 @@ const CRASHING: [&str; 3] = [
 /// Builds the reference once; the reason if that is not possible here.
 fn reference() -> Result<&'static PathBuf, &'static String> {
     static REFERENCE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    REFERENCE.get_or_init(build).as_ref()
-}
-
-fn build() -> Result<PathBuf, String> {
-    let program = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("nfd-reference-host");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference-host");
-    let built = ["go", "/usr/local/go/bin/go"].iter().find_map(|go| {
-        let mut build = Command::new(go);
-        build.current_dir(source).args(["build", "-buildvcs=false", "-o"]).arg(&program).arg(".");
-        build.env("CGO_ENABLED", "0").output().ok()
-    });
-    let output = built.ok_or_else(|| "there is no Go compiler".to_owned())?;
-    let errors = String::from_utf8_lossy(&output.stderr);
-    let unreachable = ["dial tcp", "lookup ", "Forbidden", "proxyconnect", "connection refused"];
-    match output.status.success() {
-        true => Ok(program),
-        false if unreachable.iter().any(|sign| errors.contains(sign)) => {
-            Err(format!("the reference's modules cannot be fetched: {errors}"))
-        }
-        false => panic!("the reference does not build: {errors}"),
-    }
+    REFERENCE.get_or_init(|| go_program::build("reference-host", "nfd-reference-host")).as_ref()
 }
 
 /// What the reference prints, or the end of what it says instead.

@@ -410,3 +410,216 @@ fn real_registries_are_mirrored_for_all_platforms() {
         assert_eq!(state(&layout), first, "{kind:?}");
     }
 }
+
+/// The layout has the last word on "nothing is attached" too, since nobody else can be asked.
+#[test]
+fn what_certainly_has_no_specification_is_no_artifact_on_a_node_without_a_registry() {
+    let image = Node::with_image("r.example/any:1");
+    let documents = documents(&image);
+    let mut content = Content::default();
+    for repository in ["none", "later", "other"] {
+        content.image(repository, &documents);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let layout = dir.path().join("layout");
+    let server = content.clone().serve();
+    let names = ["none", "later"].map(|name| format!("{}/{name}:1", server.authority));
+    let (code, text) = mirror(&layout, &[&names[0], &names[1]], "");
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("none    "), "{text}");
+    let first = state(&layout);
+    assert_eq!(mirror(&layout, &[&names[0], &names[1]], "").0, 0);
+    assert_eq!(state(&layout), first, "a second run changes nothing");
+    let authority = server.authority.clone();
+    let node = |repository: &str| {
+        let node = Node::with_image(&format!("{authority}/{repository}:1"));
+        let policy = format!("deadline = '9s'\n[artifacts]\nlayout = '{}'\n", layout.display());
+        node.write("etc/imgcompat/config.toml", &policy);
+        node
+    };
+    // Something is attached later, and mirrored again: that takes the place of "nothing".
+    content.attach("later", &image.manifest, &specification(false));
+    drop(server);
+    while std::net::TcpStream::connect(&authority).is_ok() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let nodes = ["none", "later", "other"].map(node);
+    for (node, verdict) in nodes.iter().zip(["no-artifact", "no-artifact", "undecided"]) {
+        assert_eq!(node.start().code, 0);
+        assert_eq!(node.record().verdict, verdict, "{:?}", node.record());
+    }
+    let server = Server::start_at(&authority, move |asked| content.reply(asked));
+    assert_eq!(mirror(&layout, &[&names[1]], "").0, 0);
+    drop(server);
+    assert_eq!(nodes[1].start().code, 1);
+    assert_eq!(nodes[0].start().code, 0);
+    assert_eq!(nodes[0].record().verdict, "no-artifact");
+}
+
+#[test]
+fn a_damaged_nothing_is_refused_and_lends_itself_to_no_other_image() {
+    let image = Node::with_image("r.example/any:1");
+    let mut content = Content::default();
+    content.image("none", &documents(&image));
+    let server = content.serve();
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(mirror(dir.path(), &[&format!("{}/none:1", server.authority)], "").0, 0);
+    let node = Node::with_image(&format!("{}/none:1", server.authority));
+    let policy = format!("deadline = '9s'\n[artifacts]\nlayout = '{}'\n", dir.path().display());
+    node.write("etc/imgcompat/config.toml", &policy);
+    drop(server);
+    let index = dir.path().join("index.json");
+    let good = fs::read_to_string(&index).unwrap();
+    for (from, to) in [
+        ("/none\"", "/nine\""),
+        ("nothing-attached", "nothing-attachee"),
+        (&node.manifest.hex()[..8], "00000000"),
+        (&Digest::of(b"{}").hex()[..8], "00000000"),
+    ] {
+        fs::write(&index, good.replace(from, to)).unwrap();
+        node.start();
+        let record = node.record();
+        assert_eq!(record.cause, Some(Cause::RegistryUnavailable), "{from}: {record:?}");
+    }
+    fs::write(&index, &good).unwrap();
+    node.start();
+    assert_eq!(node.record().verdict, "no-artifact");
+}
+
+/// What is attached and is no specification is copied as it is, so that nodes refuse it as they would online.
+#[test]
+fn what_is_no_specification_is_copied_and_named() {
+    let image = Node::with_image("r.example/any:1");
+    let mut content = Content::default();
+    for repository in ["bad", "layers"] {
+        content.image(repository, &documents(&image));
+    }
+    content.attach("bad", &image.manifest, "version: v1alpha1\nnonsense: 1\n");
+    let digest = content.attach("layers", &image.manifest, &specification(true));
+    let path = format!("/v2/layers/manifests/{digest}");
+    let wrong = content.0[&path].1.replace(media_type::SPECIFICATION, "text/plain");
+    let list = format!("/v2/layers/referrers/{}", image.manifest);
+    let relisted =
+        content.0[&list].1.replace(digest.as_str(), Digest::of(wrong.as_bytes()).as_str());
+    let size = format!("\"size\":{}", content.0[&path].1.len());
+    let relisted = relisted.replace(&size, &format!("\"size\":{}", wrong.len()));
+    content.put(
+        format!("/v2/layers/manifests/{}", Digest::of(wrong.as_bytes())),
+        media_type::IMAGE_MANIFEST,
+        &wrong,
+    );
+    content.put(list, media_type::IMAGE_INDEX, &relisted);
+    let server = content.serve();
+    let dir = tempfile::tempdir().unwrap();
+    let (code, text) = mirror(dir.path(), &[&format!("{}/bad:1", server.authority)], "");
+    assert_eq!(code, 4, "{text}");
+    assert!(
+        text.starts_with("invalid ") && text.contains("it is no specification: line"),
+        "{text}"
+    );
+    let (code, text) = mirror(dir.path(), &[&format!("{}/layers:1", server.authority)], "");
+    assert_eq!(code, 4, "{text}");
+    assert!(
+        text.starts_with("failed ") && text.contains("has the media type `text/plain`"),
+        "{text}"
+    );
+    let node = Node::with_image(&format!("{}/bad:1", server.authority));
+    drop(server);
+    let policy = format!("deadline = '9s'\n[artifacts]\nlayout = '{}'\n", dir.path().display());
+    node.write("etc/imgcompat/config.toml", &policy);
+    assert_eq!(node.start().code, 1);
+    assert_eq!(node.record().cause, Some(Cause::InvalidSpecification));
+}
+
+fn validate(root: &Path, arguments: &[&str]) -> (i32, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_imgcompat"))
+        .args(["validate-node", "--plain-http", "--output", "json", "--root"])
+        .arg(root)
+        .args(arguments)
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap_or(-1), String::from_utf8(text).unwrap())
+}
+
+#[test]
+fn validate_node_judges_by_the_layout_and_the_local_specifications_as_the_hook_does() {
+    let offline = Offline::new();
+    let node = offline.node("fits");
+    let pinned =
+        |repository: &str| format!("{}/{repository}:1@{}", offline.authority, node.manifest);
+    let (code, text) = validate(&node.root(), &["--image", &pinned("fits")]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains(r#""source": "layout""#), "{text}");
+    assert_eq!(validate(&node.root(), &["--image", &pinned("fails")]).0, 1);
+    // Nobody knows what a tag means where there is no registry.
+    let tagged = format!("{}/fits:1", offline.authority);
+    let (code, text) = validate(&node.root(), &["--image", &tagged]);
+    assert_eq!(code, 4, "{text}");
+    assert!(text.contains("write NAME@DIGEST"), "{text}");
+    let (code, text) = validate(&node.root(), &["--image", &pinned("fits"), "--attached-only"]);
+    assert_eq!(code, 4, "{text}");
+    let layout = offline.layout.to_str().unwrap();
+    let other = tempfile::tempdir().unwrap();
+    assert_eq!(validate(other.path(), &["--image", &pinned("fits"), "--layout", layout]).0, 0);
+    // A local specification comes on top, or in place of the image's own.
+    let local = |combine: &str, holds: bool| {
+        let text = format!("images: ['**/fits']\ncombine: {combine}\n{}", specification(holds));
+        node.write("etc/imgcompat/specs.d/10-own.yaml", &text);
+        let (code, text) = validate(&node.root(), &["--image", &pinned("fits")]);
+        let hook = node.start().code;
+        (code, hook, text)
+    };
+    let (code, hook, text) = local("and", false);
+    assert_eq!((code, hook), (1, 1), "{text}");
+    assert!(text.contains(r#""source": "local""#) && text.contains(r#""others""#), "{text}");
+    assert_eq!(local("and", true).0, 0);
+    let (code, hook, text) = local("replace", true);
+    assert_eq!((code, hook), (0, 0), "{text}");
+    assert!(!text.contains(r#""source": "layout""#), "{text}");
+    node.write("etc/imgcompat/specs.d/20-bad.yaml", "images: [");
+    let (code, text) = validate(&node.root(), &["--image", &pinned("fits")]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("warning:") && text.contains("20-bad.yaml"), "{text}");
+}
+
+/// An image of many gigabytes: only manifests and the specification are read, whatever the command.
+#[test]
+fn no_image_is_ever_read() {
+    let image = Node::with_image("r.example/any:1");
+    let [manifest, index] = documents(&image);
+    let layer = Digest::of(b"a layer");
+    let big = manifest.replace(
+        r#""layers":[]"#,
+        &format!(r#""layers":[{{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"{layer}","size":9000000000}}]"#),
+    );
+    let index =
+        index.replace(image.manifest.as_str(), Digest::of(big.as_bytes()).as_str()).replace(
+            &format!("\"size\":{}", manifest.len()),
+            &format!(
+                "\"size\":{},\"platform\":{{\"os\":\"linux\",\"architecture\":\"amd64\"}}",
+                big.len()
+            ),
+        );
+    let mut content = Content::default();
+    content.image("big", &[big.clone(), index]);
+    content.attach("big", &Digest::of(big.as_bytes()), &specification(true));
+    let server = Server::start(move |asked| match content.reply(asked) {
+        Reply::Answer(404, ..) if asked.target.contains("/blobs/") => Reply::Huge(9_000_000_000),
+        reply => reply,
+    });
+    let name = format!("{}/big:1", server.authority);
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(mirror(&dir.path().join("layout"), &[&name], "").0, 0);
+    let (code, text) = validate(dir.path(), &["--image", &name, "--platform", "linux/amd64"]);
+    assert_eq!(code, 0, "{text}");
+    let specification = Digest::of(specification(true).as_bytes());
+    let asked = server.asked();
+    let blobs = asked.iter().filter(|asked| asked.target.contains("/blobs/"));
+    for asked in blobs {
+        assert!(asked.target.ends_with(specification.as_str()), "{}", asked.target);
+    }
+    let read = server.sent();
+    println!("an image of 9 GB: {} requests, {read} bytes read", asked.len());
+    assert!(read < 32 << 10, "{read}");
+}

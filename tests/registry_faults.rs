@@ -489,3 +489,43 @@ fn redirects_in_circles_and_to_nowhere_end() {
     let nowhere = except(BLOB, redirect(302, "gopher://x/"));
     must_fail("nowhere", ask(&nowhere), UnavailableKind::Server, "named the address `gopher://x/`");
 }
+
+#[test]
+fn without_the_api_it_is_asked_once_an_errand_and_noticed_at_the_next() {
+    let content = Content::with(&Digest::of(b"index"), SPECIFICATION, |manifest| manifest);
+    let has_api = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let gained = has_api.clone();
+    let server = Server::start(move |asked| {
+        let api = gained.load(std::sync::atomic::Ordering::SeqCst);
+        match asked.target.contains(REFERRERS) {
+            true if !api => Reply::Answer(404, vec![], b"404 page not found\n".to_vec()),
+            true if asked.target.contains(content.subject.hex()) => list(&[content.entry()]),
+            true => list(&[]),
+            false => content.reply(asked),
+        }
+    });
+    let repository = Repository { registry: server.authority.clone(), path: "a".to_owned() };
+    let access = Access::for_repository(&repository, &options()).unwrap();
+    let subjects = vec![Digest::of(b"image"), Digest::of(b"index")];
+    let credentials = Default::default();
+    let request = FetchRequest { repository, subjects, deadline_ms: 5_000, credentials };
+    assert_eq!(fetch(&request, &access), FetchOutcome::None);
+    let of_api = |asked: &[faulty_server::Asked]| {
+        asked.iter().filter(|asked| asked.target.contains(REFERRERS)).count()
+    };
+    assert_eq!((server.asked().len(), of_api(&server.asked())), (3, 1), "two tags, one API");
+    has_api.store(true, std::sync::atomic::Ordering::SeqCst);
+    assert!(matches!(fetch(&request, &access), FetchOutcome::Found(_)));
+}
+
+#[test]
+fn a_404_about_one_manifest_says_nothing_about_the_api() {
+    let content = Content::with(&Digest::of(b"index"), SPECIFICATION, |manifest| manifest);
+    let server = Server::start(move |asked| content.reply(asked));
+    let repository = Repository { registry: server.authority.clone(), path: "a".to_owned() };
+    let access = Access::for_repository(&repository, &options()).unwrap();
+    let subjects = vec![Digest::of(b"image"), Digest::of(b"index")];
+    let credentials = Default::default();
+    let request = FetchRequest { repository, subjects, deadline_ms: 5_000, credentials };
+    assert!(matches!(fetch(&request, &access), FetchOutcome::Found(_)));
+}

@@ -285,3 +285,31 @@ fn a_proxy_that_cannot_be_used_is_named() {
         }
     }
 }
+
+#[test]
+fn a_mirror_that_comes_back_is_asked_again_and_the_requests_are_counted() {
+    let primary = has("real/team/app");
+    let location = format!("{}/real", primary.authority);
+    let mirror = has("copy/team/app");
+    let files = [conf(&location, &[&mirror], "")];
+    let address = mirror.authority.clone();
+    drop(mirror);
+    // The listener ends with the next connection; until it has, the address is taken.
+    while std::net::TcpStream::connect(&address).is_ok() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    must_be_found_at(ask("registry.example", &files), &primary);
+    assert_eq!(primary.asked().len(), 3);
+    let mirror = Server::start_at(&address, |asked| content("copy/team/app", asked));
+    must_be_found_at(ask("registry.example", &files), &mirror);
+    assert_eq!((mirror.asked().len(), primary.asked().len()), (3, 3));
+}
+
+#[test]
+fn dockers_mirrors_are_asked_before_docker_hub() {
+    let mirror = Server::start(|asked| content("team/app", asked));
+    let daemon = format!(r#"{{"registry-mirrors": ["http://{}"]}}"#, mirror.authority);
+    let outcome = ask("docker.io", &[("etc/docker/daemon.json", daemon)]);
+    must_be_found_at(outcome, &mirror);
+    assert_eq!(mirror.asked().len(), 3);
+}

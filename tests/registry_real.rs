@@ -1,5 +1,5 @@
-//! Attaching and fetching against real registries: one without a referrers API (docker-registry) and one with it
-//! (olareg); oras and NFD's own client as independent readers and writers.
+//! Attaching and fetching against real registries: two without a referrers API (docker-registry 2.8, distribution 3) and one
+//! with it (olareg); oras and NFD's own client as independent readers and writers.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -76,7 +76,7 @@ fn found(access: &Access, subjects: &[&str]) -> FoundArtifact {
 }
 
 fn for_each_kind(test: impl Fn(Kind, &Registry)) {
-    for kind in [Kind::DockerRegistry, Kind::Olareg] {
+    for kind in Kind::ALL {
         if let Some(registry) = Registry::start(kind, &Setup::default()) {
             test(kind, &registry);
         }
@@ -242,39 +242,50 @@ fn nfds_own_client_reads_what_is_attached() {
     });
 }
 
+/// Several rounds, each on an image of its own: a race that is lost now and then is lost.
 #[test]
 fn twenty_attach_at_once_and_all_are_listed() {
     // olareg 0.2.2 loses referrers of simultaneous pushes by itself (20 times `oras attach`: 7 are listed).
-    let kind = Kind::DockerRegistry;
-    if let Some(registry) = Registry::start(kind, &Setup::default()) {
-        let folder = tempfile::tempdir().unwrap();
-        let image = registry.push_image("app", "1", "one");
-        let name = format!("{}/app:1", registry.authority);
-        let attach = |number: usize| {
-            let content = format!("{}# {number}\n", String::from_utf8_lossy(SPECIFICATION));
-            let file =
-                specification_file(folder.path(), &format!("{number}.yaml"), content.as_bytes());
-            tool(&["attach-spec", &name, &file, "--plain-http", "--output", "json"])
-        };
-        let results: Vec<(bool, String)> = std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                (0..20).map(|number| scope.spawn(move || attach(number))).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-        });
-        let access = access(&registry, "app");
-        let listed = client(&access).list(&image.parse().unwrap()).unwrap();
-        for (done, text) in &results {
-            assert!(*done, "{kind:?}: {text}");
-            let reported: serde_json::Value =
-                serde_json::from_str(text.lines().find(|l| l.starts_with('{')).unwrap()).unwrap();
-            let digest = reported["attached"][0]["digest"].as_str().unwrap();
-            assert!(
-                listed.iter().any(|l| l.digest.as_str() == digest),
-                "{kind:?}: {digest} is lost"
-            );
+    for kind in [Kind::DockerRegistry, Kind::Distribution] {
+        let Some(registry) = Registry::start(kind, &Setup::default()) else { continue };
+        for round in 0..2 {
+            twenty_at_once(kind, &registry, &format!("app{round}"));
         }
-        assert_eq!(listed.len(), 20, "{kind:?}");
     }
+}
+
+fn twenty_at_once(kind: Kind, registry: &Registry, path: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let image = registry.push_image(path, "1", "one");
+    let name = format!("{}/{path}:1", registry.authority);
+    let attach = |number: usize| {
+        let content = format!("{}# {number}\n", String::from_utf8_lossy(SPECIFICATION));
+        let file = specification_file(folder.path(), &format!("{number}.yaml"), content.as_bytes());
+        tool(&["attach-spec", &name, &file, "--plain-http", "--output", "json"])
+    };
+    let began = std::time::Instant::now();
+    let results: Vec<(bool, String)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..20).map(|number| scope.spawn(move || attach(number))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    println!("{kind:?}: 20 attached at once in {:?}", began.elapsed());
+    let access = access(registry, path);
+    let listed = client(&access).list(&image.parse().unwrap()).unwrap();
+    let mut failed = 0;
+    for (done, text) in &results {
+        if !*done {
+            // A busy registry may fail for good; that is said, and nobody believes to have attached something.
+            assert!(text.contains("answered HTTP 5") || text.contains("try again"), "{text}");
+            failed += 1;
+            continue;
+        }
+        let reported: serde_json::Value =
+            serde_json::from_str(text.lines().find(|l| l.starts_with('{')).unwrap()).unwrap();
+        let digest = reported["attached"][0]["digest"].as_str().unwrap();
+        assert!(listed.iter().any(|l| l.digest.as_str() == digest), "{kind:?}: {digest} is lost");
+    }
+    println!("{kind:?}: {} are listed, {failed} failed and said so", listed.len());
+    assert!(listed.len() + failed >= 20 && failed <= 5, "{kind:?}: {} listed", listed.len());
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn an_authority_beside_the_registrys_name_is_believed() {
     let node = Node::new();
     let authority = Authority::new(node.root.path());
     let pair = authority.sign("server", &server(&["127.0.0.1"]));
-    for kind in [Kind::DockerRegistry, Kind::Olareg] {
+    for kind in Kind::ALL {
         let Some(registry) = with_tls(kind, pair.files()) else { continue };
         for folder in ["etc/containers/certs.d", "etc/docker/certs.d", "etc/containerd/certs.d"] {
             for options in [strict(&node), node.options()] {

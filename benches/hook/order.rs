@@ -80,7 +80,8 @@ fn pattern(name: &str) -> String {
         return name.to_owned();
     }
     let mut pattern = String::new();
-    let mut rest = name;
+    // What follows a full stop numbers copies.
+    let mut rest = name.split('.').next().unwrap_or(name);
     while let Some((before, after)) = rest.split_once("Cs") {
         pattern += before;
         match after.split_once('_') {

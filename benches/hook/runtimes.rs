@@ -45,8 +45,7 @@ fn inside(wanted: &Wanted) {
         if mountpoint -q /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified; fi
         exec \"$0\" \"$@\"";
     let limits = wanted.path("containers.conf");
-    let text =
-        "[containers]\ndefault_ulimits = ['nofile=1024:1024', 'nproc=1024:1024']\npids_limit = 0\n";
+    let text = "[containers]\ndefault_ulimits = ['nofile=20000:20000', 'nproc=20000:20000']\npids_limit = 0\n";
     fs::write(&limits, text).expect("a file");
     let ended = Command::new("unshare")
         .args(["--mount", "sh", "-ec", SETUP])

@@ -6,8 +6,8 @@
 //! in the artifact itself decides. Of those nothing but the digest is believed: each is opened, and of an index (the
 //! tag schema's list) the members of our type.
 //!
-//! A layout has the last word only where it has something: "nothing for this image" is no answer, and the cache and
-//! the registry are asked. A layout that cannot be believed is an answer: whatever failed may have been for this image.
+//! A layout has the last word only where it has something: an artifact, or an entry by which `mirror` says that for certain
+//! nothing was attached to a manifest. Where it does not speak of an image, the cache and the registry are asked. A layout that cannot be believed is an answer: whatever failed may have been for this image.
 
 mod store;
 
@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use store::{BLOBS, Damage, Entry, INDEX, MARKER, Store, VERSION, binding};
+pub use store::{BLOBS, Bound, Damage, Entry, INDEX, MARKER, NOTHING, Store, VERSION, binding};
 
 use super::check::{self, Checked, Problem};
 use super::lookup::Lookup;
@@ -109,6 +109,7 @@ impl Layout<'_> {
             subjects,
             opened: BTreeSet::new(),
             found: Vec::new(),
+            nothing: BTreeSet::new(),
         };
         search.entries(&repository.to_string())?;
         for subject in subjects {
@@ -122,7 +123,8 @@ impl Layout<'_> {
                 return self.artifact(&store, subject, &chosen.digest).map(Some);
             }
         }
-        Ok(None)
+        let nothing = !subjects.is_empty() && subjects.iter().all(|s| search.nothing.contains(s));
+        Ok(nothing.then_some(Lookup::None))
     }
 
     /// The artifact that counts, the whole chain checked as if a registry had sent it.
@@ -201,6 +203,8 @@ struct Search<'a> {
     opened: BTreeSet<Digest>,
     /// Artifacts, each with the subject it is attached to.
     found: Vec<(Digest, Descriptor)>,
+    /// Manifests to which nothing is attached, for certain.
+    nothing: BTreeSet<Digest>,
 }
 
 impl Search<'_> {
@@ -213,7 +217,11 @@ impl Search<'_> {
                 Some(bound)
                     if bound.repository == repository && self.subjects.contains(&bound.subject) =>
                 {
-                    self.bound(&digest, &entry, &bound.subject)?;
+                    if bound.nothing {
+                        self.nothing.insert(bound.subject);
+                    } else {
+                        self.bound(&digest, &entry, &bound.subject)?;
+                    }
                 }
                 Some(_) => {}
             }

@@ -14,6 +14,7 @@ use crate::spec::lint::lint;
 use crate::spec::{self, Diagnostic, Severity};
 
 use super::image_subjects::{self, PlatformArgs, Subject, failed};
+use super::progress::Progress;
 use super::registry_args::RegistryArgs;
 use super::{Failure, Outcome};
 
@@ -104,7 +105,10 @@ pub fn run(args: &Args) -> Outcome {
     };
     let mut report =
         Report { image: reference.to_string(), dry_run: args.dry_run, attached: vec![] };
-    for subject in args.platforms.subjects(&client, &reference)? {
+    let subjects = args.platforms.subjects(&client, &reference)?;
+    let mut progress = Progress::on_stderr(subjects.len());
+    for subject in subjects {
+        progress.next(subject.platform.as_deref().unwrap_or(&args.image));
         let entry = if args.dry_run {
             would_attach(subject, &artifact)
         } else {
@@ -112,6 +116,7 @@ pub fn run(args: &Args) -> Outcome {
         };
         report.attached.push(entry);
     }
+    drop(progress);
     print(&report, args.output)
 }
 

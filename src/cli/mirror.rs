@@ -17,13 +17,14 @@ use crate::registry::failure::printable;
 use crate::registry::mirror::{Collected, MirrorError, Target, collect};
 
 use super::attach_spec::Output;
+use super::progress::Progress;
 use super::registry_args::{self, RegistryArgs};
 use super::{Failure, Outcome, image_subjects};
 
 /// Copies the specifications attached to images into an OCI image layout
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit codes: 0 every image answered for, 2 usage error, 4 some could not be found out or written"
+    after_help = "Exit codes: 0 every image answered for, 2 usage error, 4 some could not be found out or written, or have something attached that is no specification"
 )]
 pub struct Args {
     /// Images, registry included; only what is attached to them is copied, for all platforms
@@ -60,8 +61,19 @@ struct OfImage {
 #[serde(tag = "result", rename_all = "kebab-case")]
 enum Mirrored {
     Found { changed: bool, artifacts: Vec<Copied> },
-    None,
+    None { changed: bool },
     Failed { problem: String },
+}
+
+impl Mirrored {
+    /// True if somebody has to look: no answer, or something attached that is no specification.
+    fn is_trouble(&self) -> bool {
+        match self {
+            Mirrored::Found { artifacts, .. } => artifacts.iter().any(|of| of.problem.is_some()),
+            Mirrored::None { .. } => false,
+            Mirrored::Failed { .. } => true,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -72,17 +84,22 @@ struct Copied {
     digest: Digest,
     #[serde(skip_serializing_if = "Option::is_none")]
     created: Option<String>,
+    /// Why it is no specification.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
 }
 
-impl From<Collected> for Copied {
-    fn from(collected: Collected) -> Self {
-        let Collected { platform, artifact } = collected;
-        Copied {
+impl Copied {
+    fn of(collected: Collected) -> Option<Self> {
+        let Collected { platform, subject, artifact } = collected;
+        let artifact = artifact?;
+        Some(Copied {
             platform: platform.as_ref().map(image_subjects::platform_name),
-            subject: artifact.subject,
+            subject,
             digest: artifact.digest,
             created: artifact.created.as_deref().map(printable),
-        }
+            problem: artifact.problem.as_deref().map(printable),
+        })
     }
 }
 
@@ -91,14 +108,15 @@ pub fn run(args: &Args) -> Outcome {
     let references = references(args)?;
     let options = args.registry.options()?;
     let target = Target::open(&args.to).map_err(unwritable)?;
-    let images: Vec<OfImage> = references
-        .iter()
-        .map(|reference| OfImage {
-            image: reference.to_string(),
-            result: mirror(reference, &options, &target),
-        })
-        .collect();
-    let failed = images.iter().any(|of| matches!(of.result, Mirrored::Failed { .. }));
+    let mut progress = Progress::on_stderr(references.len());
+    let mut images = Vec::new();
+    for reference in &references {
+        let image = reference.to_string();
+        progress.next(&image);
+        images.push(OfImage { image, result: mirror(reference, &options, &target) });
+    }
+    drop(progress);
+    let failed = images.iter().any(|of| of.result.is_trouble());
     let report = Report { to: args.to.display().to_string(), images };
     let printed = match args.output {
         Output::Json => serde_json::to_string(&report).unwrap_or_default(),
@@ -115,15 +133,18 @@ fn mirror(reference: &Reference, options: &Options, target: &Target) -> Mirrored
         collect(reference, &access, deadline)
     });
     let collected = match collected {
-        Ok(collected) if collected.is_empty() => return Mirrored::None,
         Ok(collected) => collected,
         Err(unavailable) => return Mirrored::Failed { problem: unavailable.detail },
     };
     match target.add(&reference.repository, &collected) {
-        Ok(changed) => Mirrored::Found {
-            changed,
-            artifacts: collected.into_iter().map(Copied::from).collect(),
-        },
+        Ok(changed) => {
+            let artifacts: Vec<Copied> = collected.into_iter().filter_map(Copied::of).collect();
+            if artifacts.is_empty() {
+                Mirrored::None { changed }
+            } else {
+                Mirrored::Found { changed, artifacts }
+            }
+        }
         Err(error) => Mirrored::Failed { problem: error.to_string() },
     }
 }
@@ -185,20 +206,28 @@ fn text(report: &Report) -> String {
     let mut lines = Vec::new();
     for OfImage { image, result } in &report.images {
         match result {
-            Mirrored::None => lines.push(format!("none    {image}: no specification is attached")),
+            Mirrored::None { .. } => {
+                lines.push(format!("none    {image}: no specification is attached"));
+            }
             Mirrored::Failed { problem } => {
                 let problem = sanitize::bounded_line(problem, limits::REFUSAL_BYTES);
                 lines.push(format!("failed  {image}: {problem}"));
             }
-            Mirrored::Found { artifacts, .. } => lines.extend(artifacts.iter().map(|copied| {
-                let platform =
-                    copied.platform.as_deref().map_or(String::new(), |p| format!(" ({p})"));
-                format!(
-                    "found   {image}: {} attached to {}{platform}",
-                    copied.digest, copied.subject
-                )
-            })),
+            Mirrored::Found { artifacts, .. } => {
+                lines.extend(artifacts.iter().map(|copied| line(image, copied)));
+            }
         }
     }
     lines.join("\n")
+}
+
+fn line(image: &str, copied: &Copied) -> String {
+    let platform = copied.platform.as_deref().map_or(String::new(), |p| format!(" ({p})"));
+    let what = format!("{image}: {} attached to {}{platform}", copied.digest, copied.subject);
+    match &copied.problem {
+        None => format!("found   {what}"),
+        Some(problem) => {
+            format!("invalid {what}, copied as it is: it is no specification: {problem}")
+        }
+    }
 }

@@ -16,6 +16,7 @@ pub mod mirror;
 pub mod nfd_json;
 pub mod output;
 pub mod paint;
+pub mod progress;
 pub mod registry_args;
 pub mod remove_spec;
 pub mod report;

@@ -1,5 +1,8 @@
 //! `imgcompat validate-node`: an image's specification, or one from a file, against this node or another's features.
 //!
+//! An image is judged as the hook judges it: by this node's local specifications and layout too (`node_sources.rs`), unless it is
+//! another node's features that count.
+//!
 //! The exit code is the verdict's: 0 compatible, 1 incompatible, 3 no specification, 4 undecided; 2 is a usage error.
 
 use std::io::Read;
@@ -11,10 +14,15 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, ValueEnum};
 use serde::Serialize;
 
+mod node_sources;
+
+use node_sources::NodeSources;
+
 use super::paint::{Colour, Paint};
 use super::registry_args::RegistryArgs;
 use super::{Failure, Outcome, nfd_json, table};
 use crate::deadline::Deadline;
+use crate::gate::judge;
 use crate::host::{FeatureSet, Features, Host};
 use crate::oci::{Digest, Reference};
 use crate::registry::resolve::{Resolved, Wanted, resolve};
@@ -29,7 +37,7 @@ use crate::{files, limits};
 const REGISTRY_TIME: Duration = Duration::from_secs(60);
 
 /// Arguments of `validate-node`.
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 #[command(
     after_help = "Exit codes: 0 compatible, 1 incompatible, 2 usage error, 3 no specification, 4 undecided"
 )]
@@ -55,11 +63,20 @@ pub struct Args {
     /// Print the array that NFD's client prints
     #[arg(long, conflicts_with = "output")]
     output_json: bool,
+    /// Judge by what is attached to the image only, not by this node's local specifications and layout
+    #[arg(long)]
+    attached_only: bool,
+    /// Look into this OCI layout before a registry is asked [default: what this node's policy says]
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "attached_only")]
+    layout: Option<PathBuf>,
+    /// imgcompat's files are below this directory instead of /
+    #[arg(long, value_name = "PREFIX", default_value = "/")]
+    root: PathBuf,
     #[command(flatten)]
     registry: RegistryArgs,
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 #[group(required = true, multiple = false)]
 struct SourceArgs {
     /// The image whose specification to use, for example registry.example/ml:2
@@ -101,6 +118,8 @@ struct Report {
     sets: Vec<SetReport>,
     reason: String,
     warnings: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    others: Vec<Other>,
     #[serde(skip)]
     outcome: Verdict,
 }
@@ -109,6 +128,8 @@ struct Report {
 struct ArtifactReport {
     digest: Digest,
     source: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    location: Option<String>,
     subject: Option<Digest>,
     created: Option<String>,
 }
@@ -129,9 +150,35 @@ impl Report {
             sets: Vec::new(),
             reason,
             warnings: Vec::new(),
+            others: Vec::new(),
             outcome,
         }
     }
+
+    /// All specifications must hold, so the worst verdict is that of the whole; the others are named beside it.
+    fn worst(mut reports: Vec<Report>) -> Self {
+        let worst = (0..reports.len())
+            .min_by_key(|at| reports.get(*at).map(|report| judge::rank(report.outcome)));
+        let Some(worst) = worst else {
+            let reason = "no specification applies".to_owned();
+            return Report::without_sets(Verdict::NoArtifact, reason);
+        };
+        let mut report = reports.swap_remove(worst);
+        let judged = reports.into_iter().filter_map(|other| {
+            let Report { artifact, verdict, reason, .. } = other;
+            Some(Other { artifact: artifact?, verdict, reason })
+        });
+        report.others = judged.collect();
+        report
+    }
+}
+
+/// A specification that held, or did not decide.
+#[derive(Debug, Serialize)]
+struct Other {
+    artifact: ArtifactReport,
+    verdict: &'static str,
+    reason: String,
 }
 
 /// Runs `validate-node`.
@@ -143,7 +190,7 @@ pub fn run(args: &Args) -> Outcome {
 
 /// Runs NFD's `compat validate-node`.
 pub fn run_compat(compat: &CompatArgs) -> Outcome {
-    let report = validate(&compat.args)?;
+    let report = validate(&Args { attached_only: true, ..compat.args.clone() })?;
     print(&report, &compat.args)?;
     let code = match (compat.nfd_exit_codes, report.outcome) {
         (false, outcome) => outcome.exit_code(),
@@ -243,19 +290,51 @@ fn validate_image(image: &str, args: &Args, features: &dyn Features) -> Result<R
             "--image: `{image}` has neither tag nor digest; add one, for example {image}:latest"
         )));
     }
+    let node = NodeSources::of(args);
+    let (mut reports, replaced) = node.local_reports(&reference, args, features);
+    if !replaced {
+        reports.push(validate_attached(image, &reference, &node, args, features)?);
+    }
+    let mut report = Report::worst(reports);
+    report.image = Some(image.to_owned());
+    Ok(report)
+}
+
+/// By what is attached to the image: in the layout, else in the registry.
+fn validate_attached(
+    image: &str,
+    reference: &Reference,
+    node: &NodeSources,
+    args: &Args,
+    features: &dyn Features,
+) -> Result<Report, Failure> {
     let access = args.registry.access(&reference.repository)?;
     let deadline = Deadline::after(REGISTRY_TIME);
     let wanted = args.platform.clone().unwrap_or_else(Wanted::host);
-    let mut report = match resolve(&reference, &wanted, &access, deadline) {
+    let resolved = resolve(reference, &wanted, &access, deadline);
+    let subjects = match &resolved {
+        Ok(resolved) => resolved.subjects(),
+        Err(_) => reference.digest.iter().cloned().collect(),
+    };
+    if let Some(report) = node.by_layout(reference, &subjects, args, features) {
+        return Ok(report);
+    }
+    Ok(match resolved {
         Ok(resolved) => {
             let mut report = validate_resolved(image, &resolved, &access, deadline, args, features);
             report.digest = Some(resolved.manifest);
             report
         }
-        Err(unavailable) => Report::undecided(cause(unavailable.kind), unavailable.detail),
-    };
-    report.image = Some(image.to_owned());
-    Ok(report)
+        Err(unavailable) => {
+            let hint = match (&node.layout, &reference.digest) {
+                (Some(_), None) => {
+                    "; the layout knows images by digest, so write NAME@DIGEST of the image's manifest"
+                }
+                _ => "",
+            };
+            Report::undecided(cause(unavailable.kind), format!("{}{hint}", unavailable.detail))
+        }
+    })
 }
 
 fn cause(kind: UnavailableKind) -> Cause {
@@ -284,6 +363,7 @@ fn validate_resolved(
             report.artifact = Some(ArtifactReport {
                 digest: found.digest,
                 source: "registry",
+                location: None,
                 subject: Some(found.subject),
                 created: found.created,
             });
@@ -298,6 +378,7 @@ fn validate_resolved(
             report.artifact = Some(ArtifactReport {
                 digest: artifact,
                 source: "registry",
+                location: None,
                 subject: Some(subject),
                 created: None,
             });
@@ -332,7 +413,19 @@ fn table_text(report: &Report, paint: Paint) -> String {
         text.push_str(&format!("Image     {image}\n"));
     }
     if let Some(artifact) = &report.artifact {
-        text.push_str(&format!("Artifact  {}\n", artifact.digest));
+        let from = artifact.location.as_deref().map_or(String::new(), |location| {
+            let location = crate::audit::sanitize::bounded_line(location, 300);
+            format!(", {}: {location}", artifact.source)
+        });
+        text.push_str(&format!("Artifact  {}{from}\n", artifact.digest));
+    }
+    for other in &report.others {
+        let location = other.artifact.location.as_deref().unwrap_or("the registry");
+        let location = crate::audit::sanitize::bounded_line(location, 300);
+        text.push_str(&format!(
+            "Besides   {}, {location}: {}\n",
+            other.artifact.digest, other.verdict
+        ));
     }
     for warning in &report.warnings {
         let warning = crate::audit::sanitize::bounded_line(warning, 300);

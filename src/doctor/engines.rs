@@ -82,10 +82,16 @@ fn one(node: &Node, engine: &dyn Adapter) -> Vec<Finding> {
 fn called(node: &Node, engine: &str, effect: &Effect, via: Via) -> Finding {
     let (handler, program) = (&effect.handler, &effect.detail);
     if let Some((program, problem)) = trouble(node, effect, via) {
-        // podman and CRI-O skip a hook file whose program is missing (containers-common pkg/hooks, `New`). All else
-        // is the runtime's to run, and what it cannot run ends the start.
-        let skipped = problem == MISSING && via == Via::Hook && matches!(engine, "podman" | "crio");
-        let then = if skipped { "everything starts unjudged" } else { "nothing starts" };
+        // podman skips a hook file whose program is missing (containers-common pkg/hooks, `New`). So does CRI-O when it
+        // reads the directory, but it keeps what it has read before. All else is the runtime's to run, and what it
+        // cannot run ends the start.
+        let then = match engine {
+            "podman" if problem == MISSING && via == Via::Hook => "everything starts unjudged",
+            "crio" if problem == MISSING && via == Via::Hook => {
+                "nothing starts until CRI-O reads its hooks again, and from then on everything starts unjudged"
+            }
+            _ => "nothing starts",
+        };
         let finding = format!("{handler}: {program}, which it is told to call, {problem}: {then}");
         return Finding::problem(engine, finding, "sudo ./install.sh");
     }

@@ -23,7 +23,7 @@ pub fn program(node: &Node, path: &str) -> Finding {
     let place = node.at(path);
     let Ok(metadata) = std::fs::metadata(&place) else {
         let finding = format!(
-            "{path} is missing: podman and CRI-O start everything unjudged, and containerd that is told to call it starts nothing"
+            "{path} is missing: engines that are told to call it start everything unjudged, or nothing"
         );
         return Finding::problem("programs", finding, INSTALL);
     };

@@ -45,7 +45,7 @@ impl Judged {
 }
 
 /// All specifications must hold, so the worst verdict is that of the whole. A real answer outweighs a missing one.
-fn rank(verdict: Verdict) -> u8 {
+pub fn rank(verdict: Verdict) -> u8 {
     match verdict {
         Verdict::Incompatible => 0,
         Verdict::Undecided(Cause::InvalidSpecification) => 1,
@@ -132,6 +132,7 @@ impl Judge<'_> {
         if let Some(directory) = self.policy.artifacts.layout.as_deref()
             && let Some(found) = (Layout { directory, cache_root, checker: worker, deadline })
                 .find(repository, subjects, notes)
+            && !self.speaks_of_less(&found)
         {
             return found;
         }
@@ -149,6 +150,11 @@ impl Judge<'_> {
             Ok(subjects) => lookups.find(repository, &subjects, notes),
             Err(no_answer) => *no_answer,
         }
+    }
+
+    /// "Nothing is attached" to an index says nothing about its manifests, and of some images only the index is known.
+    fn speaks_of_less(&self, found: &Lookup) -> bool {
+        matches!(found, Lookup::None) && self.identity.manifests.is_empty()
     }
 
     fn take(&self, lookup: Lookup, judged: &mut Judged) {

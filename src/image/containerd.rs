@@ -54,10 +54,6 @@ pub fn identify(
     deadline: &Deadline,
     known_as: &mut KnownAs,
 ) -> Result<Identification, Unidentified> {
-    if task.id != start.id {
-        let (id, bundle) = (start.id.clone(), start.bundle.clone());
-        return Err(Unidentified::ForeignBundle { id, bundle });
-    }
     let record = ask(task, containerd, deadline)?;
     let cri = task.namespace == CRI;
     *known_as = match &record.pod {

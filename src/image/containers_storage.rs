@@ -65,10 +65,7 @@ fn identify_once(
     let Some(place) = bundle_place(&start.bundle) else {
         return build_step(start, root);
     };
-    if place.id != start.id {
-        let (id, bundle) = (start.id.clone(), start.bundle.clone());
-        return Err(Unidentified::ForeignBundle { id, bundle });
-    }
+    super::must_be_of(start, &place.id)?;
     let stores = stores(&place, root.as_ref());
     let Some((store, record)) = find_container(&stores, &start.id)? else {
         let records = root.as_ref().map_or(&place.store, |root| &root.store).containers_dir();

@@ -77,10 +77,6 @@ pub fn identify(
     deadline: &Deadline,
     known_as: &mut KnownAs,
 ) -> Result<Identification, Unidentified> {
-    if task.id != start.id {
-        let (id, bundle) = (start.id.clone(), start.bundle.clone());
-        return Err(Unidentified::ForeignBundle { id, bundle });
-    }
     let roots = data_roots(start, Path::new(DAEMON_CONFIG));
     let (data_root, container) = find_container(&roots, &start.id)?;
     *known_as = KnownAs::new(&container.name, "", "");

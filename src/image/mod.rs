@@ -67,14 +67,22 @@ pub fn identify(
     let mut known_as = KnownAs::default();
     let names = &mut known_as;
     let image = match Place::of(start) {
-        Place::DockerTask(task) => docker::identify(start, &task, containerd, deadline, names),
-        Place::ContainerdTask(task) => {
-            containerd::identify(start, &task, containerd, deadline, names)
-        }
+        Place::DockerTask(task) => must_be_of(start, &task.id)
+            .and_then(|()| docker::identify(start, &task, containerd, deadline, names)),
+        Place::ContainerdTask(task) => must_be_of(start, &task.id)
+            .and_then(|()| containerd::identify(start, &task, containerd, deadline, names)),
         Place::BuildkitExecutor => Ok(Identification::NotJudged(NotJudged::Build)),
         Place::Elsewhere => containers_storage::identify(start, memory, names),
     };
     Identified { known_as, image }
+}
+
+/// The container that a bundle's place names must be the one that starts.
+fn must_be_of(start: &ContainerStart, id: &str) -> Result<(), Unidentified> {
+    if id == start.id {
+        return Ok(());
+    }
+    Err(Unidentified::ForeignBundle { id: start.id.clone(), bundle: start.bundle.clone() })
 }
 
 /// Whose start it is, as far as that is certain without the image: for the records of starts whose image is not known.
@@ -85,5 +93,39 @@ pub fn engine_of(start: &ContainerStart) -> Option<Engine> {
         // Docker's, or a BuildKit that stands alone.
         Place::BuildkitExecutor => None,
         Place::Elsewhere => containers_storage::engine_of(start),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::worker::process::Worker;
+
+    #[test]
+    fn the_bundle_of_another_container_is_not_believed() {
+        let places = [
+            "/run/containerd/io.containerd.runtime.v2.task/moby/theirs",
+            "/run/containerd/io.containerd.runtime.v2.task/k8s.io/theirs",
+            "/var/lib/containers/storage/overlay-containers/theirs/userdata",
+        ];
+        for bundle in places {
+            let start = ContainerStart {
+                id: "mine".to_owned(),
+                bundle: PathBuf::from(bundle),
+                root_path: None,
+                terminal: false,
+                typed_image: None,
+            };
+            let worker = Worker::of_this_program();
+            let deadline = Deadline::after(Duration::from_secs(5));
+            let identified = identify(&start, &Memory::default(), &worker, &deadline).image;
+            assert!(
+                matches!(identified, Err(Unidentified::ForeignBundle { .. })),
+                "{bundle}: {identified:?}"
+            );
+        }
     }
 }

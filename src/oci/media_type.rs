@@ -22,6 +22,9 @@ pub const CREATED: &str = "org.opencontainers.image.created";
 /// The same as NFD's documentation spells it; read, never written.
 pub const CREATED_MISSPELT: &str = "oci.opencontainers.image.created";
 
+/// In a layout's `index.json`: the type of an entry that says that nothing is attached to its subject. Its content is
+/// [`EMPTY`].
+pub const NOTHING_ATTACHED: &str = "application/vnd.imgcompat.nothing-attached.v1";
 /// In a layout's `index.json`: the repository an artifact was mirrored from; it counts for images of that one only.
 pub const REPOSITORY: &str = "io.imgcompat.repository";
 /// In a layout's `index.json`: the manifest an artifact is attached to, so that a reader opens only what it needs.

@@ -109,6 +109,8 @@ pub struct Client<'a> {
     /// True once the server has shown a certificate, even one that is not believed.
     spoke_tls: Cell<bool>,
     authorizations: RefCell<BTreeMap<Action, HeaderValue>>,
+    /// True once this errand has learnt that the server has no referrers API.
+    pub(super) without_api: Cell<bool>,
 }
 
 impl<'a> Client<'a> {
@@ -127,6 +129,7 @@ impl<'a> Client<'a> {
             tls: Cell::new(tls),
             spoke_tls: Cell::new(false),
             authorizations: RefCell::default(),
+            without_api: Cell::new(false),
         }
     }
 

@@ -1,7 +1,8 @@
 //! Copying what is attached to images into an OCI image layout, for nodes that reach no registry.
 //!
 //! Only manifests and specifications are read, never an image. What a layout holds of an image is all or nothing: a
-//! specification of the index without that of a platform would be judged by where it should not be. Everything is
+//! specification of the index without that of a platform would be judged by where it should not be. That nothing is
+//! attached to a manifest is written down too: nodes cannot ask. Everything is
 //! written as a whole or not at all, and blobs before the entry that names them; what is there already stays, and what is damaged is
 //! mended.
 
@@ -10,32 +11,48 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::artifact::layout::{BLOBS, Entry, INDEX, MARKER, VERSION, binding};
-use crate::artifact::select;
+use crate::artifact::check;
+use crate::artifact::layout::{BLOBS, Bound, Entry, INDEX, MARKER, NOTHING, VERSION, binding};
 use crate::deadline::Deadline;
 use crate::oci::{Digest, Document, Platform, Reference, Repository, media_type};
-use crate::worker::protocol::{FetchOutcome, FoundArtifact, Unavailable, UnavailableKind};
+use crate::worker::protocol::{FetchOutcome, Unavailable, UnavailableKind};
 use crate::{files, limits};
 
 use super::access::Access;
+use super::client::Client;
 use super::{failure, fetch, resolve};
 
-/// The configuration of artifacts that have none.
-const EMPTY: &[u8] = b"{}";
 /// Layouts can be read by everyone and changed by their owner.
 const DIRECTORY_MODE: u32 = 0o755;
 const FILE_MODE: u32 = 0o644;
 
-/// A specification that counts for one manifest of an image.
+/// What counts for one manifest of an image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Collected {
     /// The manifest's platform; none for what the reference names.
     pub platform: Option<Platform>,
-    /// The artifact, verified.
-    pub artifact: FoundArtifact,
+    /// The manifest.
+    pub subject: Digest,
+    /// The artifact that counts for it; nothing is attached if there is none.
+    pub artifact: Option<Copied>,
+}
+
+/// An artifact, every digest checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Copied {
+    /// Digest of its manifest.
+    pub digest: Digest,
+    /// When it was made, as its author says.
+    pub created: Option<String>,
+    /// Its manifest.
+    pub manifest: Vec<u8>,
+    /// What it holds.
+    pub specification: Vec<u8>,
+    /// Why that is no specification, if it is none. It is copied all the same: nodes are to say so, as those do that
+    /// reach the registry.
+    pub problem: Option<String>,
 }
 
 /// Finds what is attached to an image: to what the reference names, and to the manifests of all its platforms.
@@ -56,20 +73,77 @@ pub fn collect(
     }
     let mut collected = Vec::new();
     for (platform, subject) in subjects {
-        match fetch::fetch_until(std::slice::from_ref(&subject), access, deadline) {
-            FetchOutcome::Found(artifact) => collected.push(Collected { platform, artifact }),
-            FetchOutcome::None => {}
-            FetchOutcome::Unavailable(unavailable) => return Err(unavailable),
-            FetchOutcome::Invalid { artifact, problem, .. } => {
-                let detail = format!(
-                    "what is attached to {subject} is no specification: {} (artifact {artifact})",
-                    failure::printable(&problem)
-                );
-                return Err(failure::unavailable(UnavailableKind::Unverifiable, detail));
-            }
-        }
+        let artifact = attached(&subject, access, deadline)?;
+        collected.push(Collected { platform, subject, artifact });
     }
     Ok(collected)
+}
+
+fn attached(
+    subject: &Digest,
+    access: &Access,
+    deadline: Deadline,
+) -> Result<Option<Copied>, Unavailable> {
+    match fetch::fetch_until(std::slice::from_ref(subject), access, deadline) {
+        FetchOutcome::Found(found) => Ok(Some(Copied {
+            digest: found.digest,
+            created: found.created,
+            manifest: found.manifest,
+            specification: found.specification,
+            problem: None,
+        })),
+        FetchOutcome::None => Ok(None),
+        FetchOutcome::Unavailable(unavailable) => Err(unavailable),
+        FetchOutcome::Invalid { artifact, problem, .. } => {
+            invalid(subject, &artifact, problem, access, deadline).map(Some)
+        }
+    }
+}
+
+/// The bytes of what is attached and is no specification, from the first server that gives them.
+fn invalid(
+    subject: &Digest,
+    artifact: &Digest,
+    problem: String,
+    access: &Access,
+    deadline: Deadline,
+) -> Result<Copied, Unavailable> {
+    let detail = format!(
+        "what is attached to {subject} is no specification, and cannot be copied as it is: {} (artifact {artifact})",
+        failure::printable(&problem)
+    );
+    let mut last = failure::unavailable(UnavailableKind::Unverifiable, detail);
+    for endpoint in access.endpoints.iter().filter(|endpoint| endpoint.by.digest) {
+        match whole(&Client::new(endpoint, deadline), subject, artifact) {
+            Ok(Some((created, manifest, specification))) => {
+                let (digest, problem) = (artifact.clone(), Some(problem));
+                return Ok(Copied { digest, created, manifest, specification, problem });
+            }
+            Ok(None) => {}
+            Err(unavailable) => last = unavailable,
+        }
+    }
+    Err(last)
+}
+
+/// Time, manifest and content of an artifact whose parts are what they should be, whatever the content means.
+type Whole = (Option<String>, Vec<u8>, Vec<u8>);
+
+fn whole(
+    client: &Client<'_>,
+    subject: &Digest,
+    artifact: &Digest,
+) -> Result<Option<Whole>, Unavailable> {
+    let Some(stored) = client.manifest(artifact)? else { return Ok(None) };
+    let Ok(checked) = check::manifest(&stored.bytes, artifact, std::slice::from_ref(subject))
+    else {
+        return Ok(None);
+    };
+    if checked.layer.size > limits::SPECIFICATION_BYTES {
+        return Ok(None);
+    }
+    let specification = client.blob(&checked.layer, limits::SPECIFICATION_BYTES)?;
+    Ok(Some((checked.created, stored.bytes, specification)))
 }
 
 /// Why a layout cannot be written.
@@ -126,14 +200,14 @@ impl Target {
         repository: &Repository,
         collected: &[Collected],
     ) -> Result<bool, MirrorError> {
-        for Collected { artifact, .. } in collected {
-            // Readers do without the configuration, programs that copy layouts do not.
-            for blob in [EMPTY, &artifact.specification, &artifact.manifest] {
+        // Readers do without the empty configuration, programs that copy layouts do not.
+        self.blob(NOTHING)?;
+        for artifact in collected.iter().filter_map(|of| of.artifact.as_ref()) {
+            for blob in [&artifact.specification, &artifact.manifest] {
                 self.blob(blob)?;
             }
         }
-        let entries: Vec<Value> =
-            collected.iter().map(|of| entry(repository, &of.artifact)).collect();
+        let entries: Vec<Value> = collected.iter().map(|of| entry(repository, of)).collect();
         self.merge(&entries)
     }
 
@@ -160,12 +234,9 @@ impl Target {
             return Err(self.no_layout(INDEX, "it is not an image index".to_owned()));
         };
         // An entry of ours that is damaged keeps nodes from believing the whole layout.
-        let damaged = |e: &Value| Entry::parse(&e.to_string()).is_ok_and(|e| e.bound().is_err());
-        manifests.retain(|entry| !damaged(entry));
+        manifests.retain(|entry| bound(entry).is_ok());
         for entry in entries {
-            if !manifests.contains(entry) {
-                manifests.push(entry.clone());
-            }
+            add(manifests, entry);
         }
         let changed = old.as_ref() != Some(&index);
         if changed {
@@ -195,37 +266,50 @@ impl Target {
     }
 }
 
-/// One entry of `index.json`.
-fn entry(repository: &Repository, artifact: &FoundArtifact) -> Value {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Written<'a> {
-        media_type: &'a str,
-        digest: &'a Digest,
-        size: usize,
-        artifact_type: &'a str,
-        annotations: Value,
+fn bound(entry: &Value) -> Result<Option<Bound>, String> {
+    // What cannot be read as an entry is somebody else's.
+    Entry::parse(&entry.to_string()).map_or(Ok(None), |entry| entry.bound())
+}
+
+/// Adds an entry once. That nothing is attached is said only as long as nothing was.
+fn add(manifests: &mut Vec<Value>, entry: &Value) {
+    let Ok(Some(new)) = bound(entry) else { return };
+    let about = |of: &Bound| of.repository == new.repository && of.subject == new.subject;
+    let known = |entry: &Value| bound(entry).ok().flatten().filter(about);
+    if new.nothing && manifests.iter().any(|entry| known(entry).is_some()) {
+        return;
     }
+    manifests.retain(|entry| known(entry).is_none_or(|old| !old.nothing));
+    if !manifests.contains(entry) {
+        manifests.push(entry.clone());
+    }
+}
+
+/// One entry of `index.json`.
+fn entry(repository: &Repository, collected: &Collected) -> Value {
+    let subject = &collected.subject;
+    let (digest, size, media, artifact_type) = match &collected.artifact {
+        Some(artifact) => (
+            artifact.digest.clone(),
+            artifact.manifest.len(),
+            media_type::IMAGE_MANIFEST,
+            media_type::ARTIFACT_TYPE,
+        ),
+        None => {
+            (Digest::of(NOTHING), NOTHING.len(), media_type::EMPTY, media_type::NOTHING_ATTACHED)
+        }
+    };
     let mut annotations = json!({
         media_type::REPOSITORY: repository.to_string(),
-        media_type::SUBJECT: artifact.subject,
-        media_type::BINDING: binding(repository, &artifact.subject, &artifact.digest),
+        media_type::SUBJECT: subject,
+        media_type::BINDING: binding(repository, subject, &digest),
     });
-    let annotated = match Document::parse(&artifact.manifest) {
-        Ok(Document::Manifest(manifest)) => manifest.annotations,
-        _ => None,
-    };
-    if let (Some(created), Some(annotations)) =
-        (select::created(annotated.as_ref()), annotations.as_object_mut())
-    {
+    let created = collected.artifact.as_ref().and_then(|artifact| artifact.created.clone());
+    if let (Some(created), Some(annotations)) = (created, annotations.as_object_mut()) {
         annotations.insert(media_type::CREATED.to_owned(), created.into());
     }
-    let entry = Written {
-        media_type: media_type::IMAGE_MANIFEST,
-        digest: &artifact.digest,
-        size: artifact.manifest.len(),
-        artifact_type: media_type::ARTIFACT_TYPE,
-        annotations,
-    };
-    serde_json::to_value(entry).unwrap_or_default()
+    json!({
+        "mediaType": media, "digest": digest, "size": size,
+        "artifactType": artifact_type, "annotations": annotations,
+    })
 }

@@ -39,8 +39,9 @@ struct List {
 enum Api {
     /// A list, perhaps empty.
     Listed(Vec<Descriptor>),
-    /// There is no API; true if the answer said that the repository itself is unknown.
-    Absent { name_unknown: bool },
+    /// There is no API. `name_unknown` if the answer said that the repository itself is unknown; `for_all` if it was about
+    /// no manifest or repository, and so is true for every other.
+    Absent { name_unknown: bool, for_all: bool },
 }
 
 /// What the tag said.
@@ -54,12 +55,12 @@ enum Tagged {
 impl Client<'_> {
     /// The image compatibility artifacts attached to `subject`, by every way there is to find them.
     pub fn referrers(&self, subject: &Digest) -> Result<Referrers, Unavailable> {
-        let (api, name_unknown) = match self.api_list(subject)? {
+        let (api, name_unknown) = match self.api_list_once(subject)? {
             Api::Listed(artifacts) if !artifacts.is_empty() => {
                 return Ok(Referrers { artifacts, api: true });
             }
             Api::Listed(_) => (true, false),
-            Api::Absent { name_unknown } => (false, name_unknown),
+            Api::Absent { name_unknown, .. } => (false, name_unknown),
         };
         match self.tag_list(subject)? {
             Tagged::Listed(artifacts) => Ok(Referrers { artifacts, api }),
@@ -68,6 +69,17 @@ impl Client<'_> {
             }
             Tagged::NoTag { .. } => Ok(Referrers { artifacts: Vec::new(), api }),
         }
+    }
+
+    /// Asks the API unless this errand knows that there is none: an image has two manifests to ask about, one of many
+    /// platforms more. It is not remembered longer, so that a registry that gains the API is noticed at the next errand.
+    fn api_list_once(&self, subject: &Digest) -> Result<Api, Unavailable> {
+        if self.without_api.get() {
+            return Ok(Api::Absent { name_unknown: false, for_all: true });
+        }
+        let answer = self.api_list(subject)?;
+        self.without_api.set(matches!(answer, Api::Absent { for_all: true, .. }));
+        Ok(answer)
     }
 
     /// What the API alone lists; `None` where there is no API.
@@ -255,6 +267,8 @@ fn absent(answer: &Answer) -> Option<Api> {
         300..=399 => true,
         _ => false,
     };
-    let code = || failure::error_code(answer).as_deref() == Some("NAME_UNKNOWN");
-    absent.then(|| Api::Absent { name_unknown: answer.status == 404 && code() })
+    let code = failure::error_code(answer);
+    let name_unknown = answer.status == 404 && code.as_deref() == Some("NAME_UNKNOWN");
+    let for_all = matches!(code.as_deref(), None | Some("UNSUPPORTED"));
+    absent.then_some(Api::Absent { name_unknown, for_all })
 }

@@ -12,7 +12,7 @@ use std::io;
 use super::{call_filter, file_rules};
 use crate::registry::secret;
 use nix::sys::prctl;
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 
 /// "nobody": a user without files, where the node has no user of our own.
@@ -46,6 +46,9 @@ pub fn prepare() {
 pub fn enter() -> io::Result<()> {
     prctl::set_no_new_privs()?;
     for (resource, limit) in LIMITS {
+        // One that is lower already stays: to raise it takes a capability that an engine's root may lack.
+        let (_, hard) = getrlimit(resource)?;
+        let limit = limit.min(hard);
         setrlimit(resource, limit, limit)?;
     }
     if nix::unistd::geteuid().is_root() {

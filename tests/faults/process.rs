@@ -122,6 +122,27 @@ fn row_16_limits_on_files_and_processes_never_refuse_in_audit_mode() {
     }
 }
 
+/// An engine with low limits whose root may not raise them: the worker keeps those that are lower than its own.
+#[test]
+fn row_16_a_worker_under_lower_limits_than_its_own_still_answers() {
+    if !crate::is_root() {
+        return;
+    }
+    let (node, _registry, _server) = attached(&specification(FAILS));
+    let script = "ulimit -n 60; ulimit -u 2000; exec \"$0\" \"$@\"";
+    let wrapper = [
+        "setpriv",
+        "--inh-caps=-sys_resource",
+        "--bounding-set=-sys_resource",
+        "bash",
+        "-c",
+        script,
+    ];
+    let ended = Node::finish(node.command(&wrapper), node.state().as_bytes());
+    println!("low limits: exit code {}: {}", ended.code, ended.stderr.trim());
+    assert_eq!(ended.code, 1, "{}: {}", ended.stderr, node.record().reason);
+}
+
 #[test]
 fn row_16_without_a_worker_the_policy_decides() {
     follows_policy("no worker", Cause::Internal, "", || {

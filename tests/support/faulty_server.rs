@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -72,6 +72,7 @@ pub struct Server {
     pub authority: String,
     asked: Arc<Mutex<Vec<Asked>>>,
     ended: Arc<AtomicBool>,
+    sent: Arc<AtomicU64>,
 }
 
 impl Drop for Server {
@@ -84,22 +85,36 @@ impl Drop for Server {
 impl Server {
     /// Starts a server that answers as `behaviour` says.
     pub fn start(behaviour: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Server::start_at("127.0.0.1:0", behaviour)
+    }
+
+    /// The same at an address, so that a server can come back.
+    pub fn start_at(
+        address: &str,
+        behaviour: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+    ) -> Server {
+        let listener = TcpListener::bind(address).unwrap();
         let authority = listener.local_addr().unwrap().to_string();
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let ended = Arc::new(AtomicBool::new(false));
         let behaviour = Arc::new(behaviour);
-        let (log, stop) = (asked.clone(), ended.clone());
+        let sent: Arc<AtomicU64> = Arc::default();
+        let (log, stop, count) = (asked.clone(), ended.clone(), sent.clone());
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if stop.load(Ordering::SeqCst) {
                     return;
                 }
-                let (log, behaviour) = (log.clone(), behaviour.clone());
-                std::thread::spawn(move || serve(&stream, &log, &*behaviour));
+                let (log, behaviour, count) = (log.clone(), behaviour.clone(), count.clone());
+                std::thread::spawn(move || serve(&stream, &log, &count, &*behaviour));
             }
         });
-        Server { authority, asked, ended }
+        Server { authority, asked, ended, sent }
+    }
+
+    /// Bytes of all whole answers so far, headers included.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::SeqCst)
     }
 
     /// Every request so far.
@@ -108,12 +123,21 @@ impl Server {
     }
 }
 
-fn serve(stream: &TcpStream, log: &Mutex<Vec<Asked>>, behaviour: &dyn Fn(&Asked) -> Reply) {
+fn serve(
+    stream: &TcpStream,
+    log: &Mutex<Vec<Asked>>,
+    sent: &AtomicU64,
+    behaviour: &dyn Fn(&Asked) -> Reply,
+) {
     let mut reader = BufReader::new(stream);
     while let Some(request) = read(&mut reader) {
         log.lock().unwrap().push(request.clone());
         let head = request.method == "HEAD";
-        if write(stream, behaviour(&request), head).is_none() {
+        let reply = behaviour(&request);
+        if let Reply::Answer(status, headers, body) = &reply {
+            sent.fetch_add(rendered(*status, headers, body, head).len() as u64, Ordering::SeqCst);
+        }
+        if write(stream, reply, head).is_none() {
             let _ = stream.shutdown(std::net::Shutdown::Both);
             return;
         }

@@ -1,4 +1,5 @@
-//! Real registries on loopback: Debian's docker-registry (no referrers API: the tag schema) and olareg (referrers API).
+//! Real registries on loopback: Debian's docker-registry and distribution 3, its present form (no referrers API: the tag
+//! schema), and olareg (referrers API).
 //!
 //! Each keeps its files in a temporary folder and ends with the value. Where a program is not installed, the caller
 //! says `skipped: …` and returns.
@@ -14,8 +15,32 @@ use std::time::{Duration, Instant};
 pub enum Kind {
     /// distribution 2.8: no referrers API.
     DockerRegistry,
+    /// distribution 3: no referrers API either.
+    Distribution,
     /// olareg: referrers API.
     Olareg,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 3] = [Kind::DockerRegistry, Kind::Distribution, Kind::Olareg];
+
+    fn program(self) -> &'static str {
+        match self {
+            Kind::DockerRegistry => "docker-registry",
+            Kind::Distribution => "distribution",
+            Kind::Olareg => "olareg",
+        }
+    }
+}
+
+/// A service that gives out tokens for a registry of the distribution project.
+#[derive(Debug, Clone)]
+pub struct TokenService {
+    /// Its address.
+    pub realm: String,
+    /// The certificates whose keys sign tokens.
+    pub certificates: PathBuf,
 }
 
 /// How the registry is to be run.
@@ -23,10 +48,14 @@ pub enum Kind {
 pub struct Setup {
     /// Certificate and key in PEM, for TLS.
     pub tls: Option<(PathBuf, PathBuf)>,
-    /// The authority whose certificates clients have to show (docker-registry only).
+    /// The authority whose certificates clients have to show (not olareg).
     pub client_authority: Option<PathBuf>,
     /// An htpasswd file (bcrypt), for Basic authentication.
     pub htpasswd: Option<PathBuf>,
+    /// Who gives out tokens (not olareg, which does so itself).
+    pub tokens: Option<TokenService>,
+    /// For olareg: tokens instead of Basic authentication, for the users of `htpasswd`.
+    pub own_tokens: bool,
 }
 
 /// A running registry.
@@ -61,10 +90,7 @@ fn free_port() -> u16 {
 impl Registry {
     /// Starts a registry, or says why that is skipped.
     pub fn start(kind: Kind, setup: &Setup) -> Option<Registry> {
-        let name = match kind {
-            Kind::DockerRegistry => "docker-registry",
-            Kind::Olareg => "olareg",
-        };
+        let name = kind.program();
         let Some(program) = program(name) else {
             println!("skipped: {name} is not installed");
             return None;
@@ -80,10 +106,10 @@ impl Registry {
         let port = free_port();
         let mut command = Command::new(program);
         match kind {
-            Kind::DockerRegistry => {
+            Kind::DockerRegistry | Kind::Distribution => {
                 let config = folder.path().join("config.yml");
                 std::fs::write(&config, distribution_config(folder.path(), port, setup)).unwrap();
-                command.arg("serve").arg(config);
+                command.arg("serve").arg(config).env("OTEL_TRACES_EXPORTER", "none");
             }
             Kind::Olareg => {
                 command.args([
@@ -97,6 +123,14 @@ impl Registry {
                 command.arg("--dir").arg(folder.path());
                 if let Some((certificate, key)) = &setup.tls {
                     command.arg("--tls-cert").arg(certificate).arg("--tls-key").arg(key);
+                }
+                if let Some(htpasswd) = &setup.htpasswd {
+                    let users = folder.path().join("users.yaml");
+                    std::fs::write(&users, olareg_users(htpasswd)).unwrap();
+                    let by = if setup.own_tokens { "--auth-token-opaque" } else { "--auth-basic" };
+                    let scheme = if setup.tls.is_some() { "https" } else { "http" };
+                    command.arg(by).arg(users);
+                    command.arg("--external-url").arg(format!("{scheme}://127.0.0.1:{port}"));
                 }
             }
         }
@@ -204,7 +238,28 @@ fn distribution_config(folder: &Path, port: u16, setup: &Setup) -> String {
     if let Some(htpasswd) = &setup.htpasswd {
         config += &format!("auth:\n  htpasswd: {{realm: test, path: {}}}\n", htpasswd.display());
     }
+    if let Some(TokenService { realm, certificates }) = &setup.tokens {
+        config += &format!(
+            "auth:\n  token: {{realm: '{realm}', service: registry, issuer: tests, rootcertbundle: {}}}\n",
+            certificates.display()
+        );
+    }
     config
+}
+
+/// olareg's own form of the same: everybody in the file may do everything.
+fn olareg_users(htpasswd: &Path) -> String {
+    let text = std::fs::read_to_string(htpasswd).unwrap();
+    let pairs: Vec<(&str, &str)> = text.lines().filter_map(|line| line.split_once(':')).collect();
+    let users = pairs.iter().map(|(user, hash)| {
+        // Go's bcrypt knows the same algorithm by its older name.
+        format!("  {user}: {{cred: \"{}\"}}\n", hash.replacen("$2y$", "$2a$", 1))
+    });
+    let names: Vec<&str> = pairs.iter().map(|(user, _)| *user).collect();
+    format!(
+        "users:\n{}acls:\n- {{repo: '*', members: {names:?}, access: [read, write, delete]}}\n- {{repo: '', members: {names:?}, access: [read]}}\n",
+        users.collect::<String>()
+    )
 }
 
 /// One plain HTTP request, one connection, by hand: the tests' own client shares nothing with the program's.

@@ -84,7 +84,12 @@ pub struct Bound {
     pub repository: String,
     /// The manifest the artifact is attached to.
     pub subject: Digest,
+    /// True if the entry says that nothing is attached to it.
+    pub nothing: bool,
 }
+
+/// What an entry that says "nothing" is about.
+pub const NOTHING: &[u8] = b"{}";
 
 #[derive(Deserialize)]
 struct Index<'a> {
@@ -133,14 +138,18 @@ impl Entry {
         };
         let repository = word(media_type::REPOSITORY).to_owned();
         let subject: Option<Digest> = word(media_type::SUBJECT).parse().ok();
-        let typed = self.artifact_type.as_deref() == Some(media_type::ARTIFACT_TYPE);
+        // That nothing is attached is said twice, so that no single damage can say it.
+        let nothing = digest == Digest::of(NOTHING);
+        let expected =
+            if nothing { media_type::NOTHING_ATTACHED } else { media_type::ARTIFACT_TYPE };
+        let typed = self.artifact_type.as_deref() == Some(expected);
         match subject {
             Some(subject)
                 if typed
                     && bind(&repository, &subject, &digest).as_str()
                         == word(media_type::BINDING) =>
             {
-                Ok(Some(Bound { repository, subject }))
+                Ok(Some(Bound { repository, subject, nothing }))
             }
             _ => Err(format!("its entry for {digest} was changed since it was mirrored")),
         }

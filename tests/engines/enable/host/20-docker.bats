@@ -56,4 +56,6 @@ start() { runs "$1" docker run --rm --network none "$IMAGE"; }
   daemon restart docker
   start 0
   snapshot | diff "$SCRATCH/before" -
+  runs 0 "$BATS_TEST_DIRNAME/../../../../install.sh" --uninstall --purge
+  [ -z "$(find /usr /etc /var/lib /var/log /var/cache -xdev -name '*imgcompat*')" ]
 }

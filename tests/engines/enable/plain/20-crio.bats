@@ -38,6 +38,7 @@ setup() {
 
 teardown() {
   imgcompat disable crio >/dev/null || :
+  install -m 755 "$PROGRAMS/imgcompat-hook" /usr/libexec/imgcompat/imgcompat-hook
   cri rmp -fa >/dev/null 2>&1 || :
 }
 
@@ -84,4 +85,14 @@ start() {
   says "restarted  crio"
   snapshot | diff "$SCRATCH/before" -
   start 0
+}
+
+@test "the hook's program is gone: CRI-O starts nothing while it remembers the hook, then everything" {
+  imgcompat enable crio
+  sleep 1
+  rm /usr/libexec/imgcompat/imgcompat-hook
+  start 1
+  daemon restart crio
+  start 0
+  finds problem crio "from then on everything starts unjudged"
 }
