@@ -1,7 +1,7 @@
 //! The library as another program uses it: the example of an admission webhook, run against a registry and the features of
 //! recorded nodes.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "../examples/admission.rs"]
 #[allow(dead_code, reason = "its main is for people")]

@@ -78,7 +78,7 @@ fn watch(done: &AtomicBool, looks: &AtomicUsize) -> Vec<String> {
     let mut seen = Vec::new();
     while !done.load(Ordering::SeqCst) {
         for entry in fs::read_dir("/proc").unwrap().flatten() {
-            if !entry.file_name().to_str().is_some_and(|name| name.parse::<u32>().is_ok()) {
+            if entry.file_name().to_str().is_none_or(|name| name.parse::<u32>().is_err()) {
                 continue;
             }
             for file in ["cmdline", "environ"] {
