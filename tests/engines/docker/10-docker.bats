@@ -26,6 +26,16 @@ teardown() { teardown_engine; }
   else decided '.verdict != "incompatible" and .decision == "allow"'; fi
 }
 
+@test "the steps of a build by BuildKit are recognised and not judged, even under the strict profile" {
+  printf 'profile = "strict"\n' | policy
+  printf 'FROM scratch\nCOPY bin /bin\nRUN ["/bin/touch", "/built"]\n' >"$T/Dockerfile"
+  mkdir "$T/bin"
+  cp /bin/busybox "$T/bin/touch"
+  DOCKER_BUILDKIT=1 docker build --help 2>&1 | grep -q -- --secret || skip "this docker has no client for BuildKit"
+  DOCKER_BUILDKIT=1 docker build --network none --progress plain -t built-by-buildkit "$T" >"$T/build.log" 2>&1 || { cat "$T/build.log"; return 1; }
+  decided '.not_judged == "build" and .decision == "allow"'
+}
+
 @test "other commands of the runtime pass through" {
   run "$WRAPPER" --version
   [ "$output" = "$(runc --version)" ]

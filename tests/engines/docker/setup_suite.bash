@@ -17,6 +17,8 @@ setup_suite() {
     '{"data-root": "\($d)/data", "exec-root": "\($d)/exec", pidfile: "\($d)/pid", hosts: [$h], "storage-driver": $s, iptables: false, bridge: "none",
       runtimes: {imgcompat: {path: $w, runtimeArgs: ["--imgcompat-runtime=\($r)"]}}, "default-runtime": "imgcompat",
       features: {"containerd-snapshotter": ($s == "overlayfs")}}' >"$SCRATCH/daemon.json"
+  # BuildKit inside the daemon runs its steps by a program of its own choice; this is its way to another one.
+  export DOCKER_BUILDKIT_RUNC_COMMAND=$WRAPPER
   start_daemon dockerd dockerd --config-file "$SCRATCH/daemon.json"
   wait_until docker version || { tail -n 20 "$SCRATCH/dockerd.log" >&2; return 1; }
 }
