@@ -70,6 +70,30 @@ impl Victim<'_> {
         let kills = calls.len().div_ceil(step);
         println!("{}: killed at {kills} of {} system calls", self.what, calls.len());
     }
+
+    /// Kills it so many times at random, within the time that it takes.
+    pub fn killed_at_random(&self, rounds: usize) {
+        (self.before)();
+        let began = Instant::now();
+        (self.run)(&[]);
+        let usual = began.elapsed();
+        let mut random = 20_000_003u64;
+        for round in 0..rounds {
+            let wrapper = within(usual, &mut random);
+            (self.before)();
+            (self.run)(&wrapper.each_ref().map(String::as_str));
+            (self.after)(&format!("{}, round {round}, after {} s", self.what, wrapper[4]));
+        }
+        println!("{}: killed {rounds} times at random", self.what);
+    }
+}
+
+/// The beginning of a command line that ends a program at a moment of the time it usually takes.
+pub fn within(usual: Duration, random: &mut u64) -> [String; 5] {
+    *random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+    let share = (*random >> 33) as f64 / (1u64 << 31) as f64;
+    let moment = format!("{:.6}", 0.0005 + usual.as_secs_f64() * share);
+    ["/usr/bin/timeout", "--foreground", "--signal", "KILL", &moment].map(str::to_owned)
 }
 
 /// What a killed start may leave behind does no harm.
@@ -169,6 +193,18 @@ fn row_12_a_worker_that_is_killed_at_any_system_call_leaves_nothing_wrong() {
     }
     let kills = calls.len().div_ceil(step);
     println!("the worker: killed at {kills} of {} system calls", calls.len());
+
+    let (mut random, rounds) = (30_000_001u64, rounds(15));
+    for round in 0..rounds {
+        let _ = fs::remove_dir_all(node.root().join("var"));
+        let wrapper = within(Duration::from_millis(15), &mut random).join(" ");
+        write_script(&worker, &format!("exec {wrapper} {} \"$@\"", real.display()));
+        let ended = run();
+        let point = format!("worker, round {round}, {wrapper}");
+        assert!(ended.code == 0 || ended.stderr.contains("refused"), "{point}: {}", ended.stderr);
+        recovers(&node, &point);
+    }
+    println!("the worker: killed {rounds} times at random");
 }
 
 #[test]

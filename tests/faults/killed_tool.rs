@@ -42,7 +42,7 @@ fn row_12_a_cache_clear_that_is_killed_anywhere_leaves_nothing_wrong() {
     }
     let (node, _registry, _server) = attached(&specification(FAILS));
     let root = node.root().display().to_string();
-    Victim {
+    let clear = Victim {
         what: "cache clear",
         run: &|wrapper| drop(tool(wrapper, &["cache", "clear", "--root", &root]).status()),
         before: &|| drop(node.start()),
@@ -52,8 +52,9 @@ fn row_12_a_cache_clear_that_is_killed_anywhere_leaves_nothing_wrong() {
             let left = must(point, &["cache", "list", "--root", &root]);
             assert!(left.starts_with("0 answers"), "{point}: {left}");
         },
-    }
-    .killed(every(8));
+    };
+    clear.killed(every(8));
+    clear.killed_at_random(rounds(10));
 }
 
 /// A registry in memory that takes what is pushed, lists referrers if it is to, and refuses a manifest whose parts it
@@ -146,7 +147,7 @@ fn killed_attach(lists: bool, step: usize) {
     fs::write(&file, specification(FAILS)).unwrap();
     let (image, file) = (format!("{}/a:1", server.authority), file.display().to_string());
     let words = ["attach-spec", &image, &file, "--plain-http"];
-    Victim {
+    let attach = Victim {
         what: if lists { "attach-spec" } else { "attach-spec by tag" },
         run: &|wrapper| drop(tool(wrapper, &words).env("HOME", folder.path()).status()),
         before: &|| {
@@ -167,8 +168,11 @@ fn killed_attach(lists: bool, step: usize) {
             let listed = must(point, &["list-specs", &image, "--plain-http"]);
             assert!(listed.contains("sha256:"), "{point}: {listed}");
         },
+    };
+    attach.killed(step);
+    if lists {
+        attach.killed_at_random(rounds(10));
     }
-    .killed(step);
 }
 
 #[test]
