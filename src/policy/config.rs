@@ -5,25 +5,23 @@
 //! overrule the main file; within a file the first match wins.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::fcntl::OFlag;
-use nix::sys::stat::Mode as FileMode;
 use serde::{Deserialize, Serialize};
-use time::{Date, OffsetDateTime, Time, format_description::well_known::Rfc3339};
+use time::OffsetDateTime;
 
 use super::duration;
+pub use super::expiry::Expiry;
 use super::outcome::{Action, DEFAULTS};
+use super::sources::{ConfigError, config_files, read_trusted};
 use crate::artifact::CacheTimes;
 use crate::image::ImagePattern;
 use crate::image::NotJudged;
+use crate::limits;
 use crate::oci::Digest;
 use crate::paths::Paths;
 use crate::worker::protocol::CredentialSources;
-use crate::{files, limits};
 
 /// What the hook does with a "deny".
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,7 +189,7 @@ impl Override {
     pub fn applies(&self, names: &[&str], digests: &[&Digest], now: OffsetDateTime) -> bool {
         let named = self.image.as_ref().is_some_and(|pattern| pattern.matches_any(names));
         let digested = self.digest.as_ref().is_some_and(|digest| digests.contains(&digest));
-        (named || digested) && now <= self.until.at
+        (named || digested) && now <= self.until.at()
     }
 
     #[cfg(test)]
@@ -199,51 +197,6 @@ impl Override {
         let until = Expiry::try_from("2999-12-31".to_owned()).unwrap();
         let image = Some(ImagePattern::try_from(pattern.to_owned()).unwrap());
         Override { image, digest: None, action, reason: reason.to_owned(), until }
-    }
-}
-
-/// The end of an override.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Expiry {
-    text: String,
-    at: OffsetDateTime,
-}
-
-impl Expiry {
-    /// The moment after which the override is void.
-    pub fn at(&self) -> OffsetDateTime {
-        self.at
-    }
-}
-
-impl TryFrom<String> for Expiry {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let at = OffsetDateTime::parse(&text, &Rfc3339).ok().or_else(|| end_of_day(&text));
-        match at {
-            Some(at) => Ok(Expiry { text, at }),
-            None => Err(format!(
-                "`{}` is not a time; write a date as 2026-12-31 or a time as 2026-12-31T18:00:00Z",
-                text.chars().take(60).collect::<String>()
-            )),
-        }
-    }
-}
-
-fn end_of_day(text: &str) -> Option<OffsetDateTime> {
-    let mut parts = text.splitn(3, '-');
-    let year = parts.next().filter(|y| y.len() == 4)?.parse().ok()?;
-    let month: u8 = parts.next().filter(|m| m.len() == 2)?.parse().ok()?;
-    let day = parts.next().filter(|d| d.len() == 2)?.parse().ok()?;
-    let date = Date::from_calendar_date(year, month.try_into().ok()?, day).ok()?;
-    Some(date.with_time(Time::from_hms(23, 59, 59).ok()?).assume_utc())
-}
-
-impl From<Expiry> for String {
-    fn from(expiry: Expiry) -> Self {
-        expiry.text
     }
 }
 
@@ -346,34 +299,6 @@ pub struct EffectivePolicy {
     pub overridden: Option<Override>,
     /// The patterns of the entries that applied, for the record.
     pub entries: Vec<String>,
-}
-
-/// Why a configuration cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// A file cannot be read.
-    #[error("{} cannot be read: {source}", file.display())]
-    Unreadable {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// Others than root can change a file.
-    #[error("{} can be changed by others than root; run `chmod go-w` and `chown root` on it", .0.display())]
-    Untrusted(PathBuf),
-    /// A key or value is wrong.
-    #[error("{}:{line}:{column}: {message}", file.display())]
-    Invalid {
-        /// The file.
-        file: PathBuf,
-        /// Line, from 1.
-        line: usize,
-        /// Column in characters, from 1.
-        column: usize,
-        /// What is wrong.
-        message: String,
-    },
 }
 
 impl Policy {
@@ -481,60 +406,9 @@ impl EffectivePolicy {
     }
 }
 
-/// The files in reading order, whether they exist or not; of the drop-in directory those that do.
-fn config_files(paths: &Paths) -> Result<Vec<PathBuf>, ConfigError> {
-    let mut files = vec![paths.vendor_config(), paths.config()];
-    let dir = paths.config_dir();
-    let unreadable = |source| ConfigError::Unreadable { file: dir.clone(), source };
-    match fs::read_dir(&dir) {
-        Ok(entries) => {
-            let mut drop_ins = Vec::new();
-            for entry in entries {
-                let path = entry.map_err(unreadable)?.path();
-                if path.extension().is_some_and(|extension| extension == "toml") {
-                    drop_ins.push(path);
-                }
-            }
-            drop_ins.sort();
-            files.append(&mut drop_ins);
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(unreadable(error)),
-    }
-    Ok(files)
-}
-
-/// Configuration management may put links here, so they are followed; what is at their end must be root's.
-fn read_trusted(path: &Path) -> Result<Option<String>, ConfigError> {
-    let unreadable = |source| ConfigError::Unreadable { file: path.to_owned(), source };
-    let file = match files::open_with(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK, FileMode::empty())
-    {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unreadable(error)),
-    };
-    let metadata = file.metadata().map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err(unreadable(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "it is not a regular file",
-        )));
-    }
-    if !files::is_trusted(&metadata) {
-        return Err(ConfigError::Untrusted(path.to_owned()));
-    }
-    let bytes =
-        files::read_sized(file, metadata.len(), limits::CONFIG_BYTES).map_err(unreadable)?;
-    let text = String::from_utf8(bytes).map_err(|_| {
-        unreadable(io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
-    })?;
-    Ok(Some(text))
-}
-
 fn parse(file: &Path, text: &str) -> Result<ConfigFile, ConfigError> {
     let invalid = |span: Option<std::ops::Range<usize>>, message: String| {
-        let (line, column) = place(text, span.map_or(0, |s| s.start));
-        ConfigError::Invalid { file: file.to_owned(), line, column, message }
+        ConfigError::at(file, text, span.map_or(0, |span| span.start), message)
     };
     let parsed: ConfigFile =
         toml::from_str(text).map_err(|e| invalid(e.span(), e.message().trim().to_owned()))?;
@@ -578,13 +452,6 @@ fn check(file: &ConfigFile) -> Result<(), (&'static str, String)> {
         }
     }
     Ok(())
-}
-
-fn place(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().map_or(0, |rest| rest.chars().count()) + 1;
-    (line, column)
 }
 
 #[cfg(test)]

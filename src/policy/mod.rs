@@ -2,16 +2,20 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `config.rs` | the files: reading, merging, errors with file, line and column |
-//! | `duration.rs` | `"5s"`, `"10m"`, `"7d"` |
+//! | `config.rs` | what the files say, merged, and what of it applies to an image |
+//! | `sources.rs` | the files themselves: which, whether to believe them, errors with file, line and column |
+//! | `duration.rs`, `expiry.rs` | `"5s"`, `"10m"`, `"7d"`; when an override ends |
 //! | `outcome.rs` | what a verdict leads to where nothing is said: the table of defaults |
 //! | `decide.rs` | verdict and policy make a decision: a pure function |
 
 pub mod config;
 pub mod decide;
 pub mod duration;
+mod expiry;
 pub mod outcome;
+mod sources;
 
-pub use config::{ConfigError, Mode, Policy, Profile};
+pub use config::{Mode, Policy, Profile};
 pub use decide::{Decision, decide};
 pub use outcome::Action;
+pub use sources::ConfigError;

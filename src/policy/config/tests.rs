@@ -1,6 +1,9 @@
 //! Files in, policy out: merging, precedence, and errors as whole texts.
 
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
+
+use time::format_description::well_known::Rfc3339;
 
 use super::*;
 
