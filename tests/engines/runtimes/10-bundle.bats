@@ -34,7 +34,7 @@ without_hook() {
   mv "$T/bundle/new" "$T/bundle/config.json"
 }
 
-unidentified() { decided ".verdict == \"undecided\" and .cause == \"image-unidentified\" and .engine == null and .decision == \"$1\""; }
+unidentified() { decided ".verdict == \"undecided\" and .cause == \"image-unidentified\" and .engine == \"unknown\" and .decision == \"$1\""; }
 
 # with_hook RUNTIME CODE: allowed and refused by policy; the refusal ends with that code and shows the whole sentence.
 with_hook() {
