@@ -8,8 +8,10 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 if [ -z "$promtool" ]; then
   # One program of a package whose daemon is not wanted here: unpacked, not installed.
-  command -v apt-get >/dev/null && chmod 755 "$work" && (cd "$work" && apt-get download -qq prometheus >/dev/null 2>&1 && dpkg-deb -x prometheus_*.deb .) ||
+  chmod 755 "$work"
+  if ! { command -v apt-get && cd "$work" && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb . && cd "$OLDPWD"; } >/dev/null 2>&1; then
     skip "no promtool, and the distribution's package cannot be had"
+  fi
   promtool=$work/usr/bin/promtool
 fi
 need_built
