@@ -5,7 +5,7 @@
 
 use std::io::{self, Read, Write};
 
-use super::protocol::CheckAnswer;
+use super::protocol::{CheckAnswer, read_specification};
 use crate::limits;
 use crate::spec::decode::decode;
 
@@ -19,9 +19,7 @@ pub fn run(
     enter_sandbox: impl FnOnce() -> io::Result<()>,
 ) -> io::Result<()> {
     enter_sandbox()?;
-    let mut bytes = Vec::new();
-    input.take(limits::SPECIFICATION_BYTES + 1).read_to_end(&mut bytes)?;
-    output.write_all(&answer(&bytes)?)?;
+    output.write_all(&answer(&read_specification(input)?)?)?;
     output.flush()
 }
 

@@ -3,9 +3,8 @@
 
 use std::io::{self, Read, Write};
 
-use super::protocol::CompileAnswer;
+use super::protocol::{CompileAnswer, read_specification, write_answer};
 use crate::image::ImagePattern;
-use crate::limits;
 use crate::spec::decode::{LocalSpecification, decode_local};
 
 /// Reads the file from `input`, confines itself, and answers on `output`.
@@ -15,10 +14,7 @@ pub fn run(
     enter_sandbox: impl FnOnce() -> io::Result<()>,
 ) -> io::Result<()> {
     enter_sandbox()?;
-    let mut bytes = Vec::new();
-    input.take(limits::SPECIFICATION_BYTES + 1).read_to_end(&mut bytes)?;
-    serde_json::to_writer(&mut *output, &compile(&bytes))?;
-    output.flush()
+    write_answer(output, &compile(&read_specification(input)?))
 }
 
 /// The checked form, or the first problem.

@@ -303,6 +303,13 @@ pub fn read_request<T: DeserializeOwned>(input: impl Read) -> io::Result<T> {
     Ok(serde_json::from_slice(&bytes)?)
 }
 
+/// Reads a specification that comes as it stands in its file, up to one byte more than is allowed, for the decoder to refuse.
+pub fn read_specification(input: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    input.take(limits::SPECIFICATION_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Writes a task's answer as JSON.
 pub fn write_answer(mut output: impl Write, answer: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut output, answer)?;
