@@ -5,14 +5,14 @@
 //! Sources: containers-registries.conf(5), containers-certs.d(5), containers-auth.json(5), Docker's config.json and
 //! certs.d, containerd's hosts.toml.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::oci::{Reference, Repository};
-use crate::worker::protocol::{CredentialSources, Unavailable, UnavailableKind};
+use crate::worker::protocol::{Unavailable, UnavailableKind};
 
 use super::failure;
-use super::node_files::NodeFiles;
+use super::place::Place;
+pub use super::place::{By, Options};
 use super::secret::{Credentials, Secret};
 use super::tls::{SystemRoots, TlsSettings};
 use super::{auth, certificates, docker_daemon, hosts_toml, registries_conf, url};
@@ -56,20 +56,6 @@ pub struct Endpoint {
     pub referrers: bool,
 }
 
-/// What a server may be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct By {
-    /// By digest, as referrers and their content are.
-    pub digest: bool,
-    /// By tag.
-    pub tag: bool,
-}
-
-impl By {
-    /// Both.
-    pub const ANY: By = By { digest: true, tag: true };
-}
-
 /// The servers to ask about one repository, in order.
 pub struct Access {
     /// The repository as the image's reference names it.
@@ -78,29 +64,6 @@ pub struct Access {
     pub endpoints: Vec<Endpoint>,
     /// What somebody should know about this node's configuration.
     pub warnings: Vec<String>,
-}
-
-/// What the caller wants on top of, or instead of, the node's configuration.
-#[derive(Clone, Default)]
-pub struct Options {
-    /// Where configuration files are.
-    pub files: NodeFiles,
-    /// The one auth file to read.
-    pub authfile: Option<PathBuf>,
-    /// Where credentials are besides the usual places.
-    pub credential_sources: CredentialSources,
-    /// A folder with `*.crt`, `*.cert` and `*.key` for this registry.
-    pub cert_dir: Option<PathBuf>,
-    /// Whether TLS certificates are verified; `None` leaves it to the configuration.
-    pub tls_verify: Option<bool>,
-    /// Speak plain HTTP.
-    pub plain_http: bool,
-    /// Credentials given by hand.
-    pub credentials: Option<Credentials>,
-    /// The proxy for every endpoint whose configuration names none.
-    pub proxy: Option<ureq::Proxy>,
-    /// For writing: the registry itself, never a mirror.
-    pub primary_only: bool,
 }
 
 impl Access {
@@ -150,54 +113,6 @@ fn must_be_a_name(repository: &Repository) -> Result<(), Unavailable> {
             let name = failure::printable(&repository.to_string());
             let detail = format!("`{name}` is not the name of a repository");
             Err(failure::unavailable(UnavailableKind::Configuration, detail))
-        }
-    }
-}
-
-/// One place to look, before TLS settings and credentials are known.
-pub(super) struct Place {
-    /// Host and port as configured; certificates and credentials are filed under it.
-    pub authority: String,
-    /// `/v2` or what overrides it.
-    pub base: String,
-    /// The repository's path there.
-    pub path: String,
-    /// `true` for a server declared insecure.
-    pub insecure: bool,
-    /// `Some(false)` for an address that was written with `http://`, `Some(true)` for `https://`.
-    pub tls: Option<bool>,
-    /// True for a mirror.
-    pub mirror: bool,
-    /// What it may be asked for.
-    pub by: By,
-    /// False where the configuration says that it knows of no referrers.
-    pub referrers: bool,
-    /// The proxy the configuration names.
-    pub proxy: Option<String>,
-    /// containerd's `ns=`.
-    pub namespace: Option<String>,
-    /// Headers the configuration adds.
-    pub headers: Vec<(String, Secret)>,
-    /// Certificates the configuration names, instead of those filed under the authority.
-    pub certificates: Option<certificates::Found>,
-}
-
-impl Place {
-    /// The registry itself, as the reference names it.
-    pub fn primary(repository: &Repository) -> Self {
-        Place {
-            authority: repository.registry.clone(),
-            base: "/v2".to_owned(),
-            path: repository.path.clone(),
-            insecure: false,
-            tls: None,
-            mirror: false,
-            by: By::ANY,
-            referrers: true,
-            proxy: None,
-            namespace: None,
-            headers: Vec::new(),
-            certificates: None,
         }
     }
 }

@@ -11,8 +11,8 @@ use crate::limits;
 use crate::oci::Repository;
 use crate::worker::protocol::Unavailable;
 
-use super::access::Options;
 use super::node_files::{self, NodeFiles, Read, unusable};
+use super::place::Options;
 use super::secret::Credentials;
 use super::{auth_file, credential_helper, credential_provider, crio_conf, registries_conf};
 

@@ -13,8 +13,8 @@ use crate::limits;
 use crate::oci::Repository;
 use crate::worker::protocol::Unavailable;
 
-use super::access::Place;
 use super::node_files::{self, NodeFiles, unusable};
+use super::place::Place;
 use super::url::Url;
 
 const FILE: &str = "etc/docker/daemon.json";

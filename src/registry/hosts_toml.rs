@@ -13,9 +13,9 @@ use crate::limits;
 use crate::oci::Repository;
 use crate::worker::protocol::Unavailable;
 
-use super::access::{By, Place};
 use super::certificates::{self, Found};
 use super::node_files::{self, NodeFiles, unusable};
+use super::place::{By, Place};
 use super::secret::Secret;
 use super::url::Url;
 

@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `access.rs` | what the node's configuration says about reaching one repository |
+//! | `place.rs` | where to look, before certificates and credentials are known |
 //! | `registries_conf.rs`, `hosts_toml.rs`, `docker_daemon.rs` | mirrors, rewrites and blocks, in the words of the engines |
 //! | `certificates.rs` | certificates on the node |
 //! | `auth.rs`, `auth_file.rs`, `crio_conf.rs` | credentials on the node: in which order, and in which files |
@@ -40,6 +41,7 @@ mod link;
 mod manifests;
 pub mod mirror;
 pub mod node_files;
+mod place;
 mod referrers;
 pub mod registries_conf;
 pub mod resolve;

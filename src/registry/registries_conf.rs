@@ -19,8 +19,8 @@ use crate::limits;
 use crate::oci::Repository;
 use crate::worker::protocol::Unavailable;
 
-use super::access::{By, Place};
 use super::node_files::{self, NodeFiles, Read, unusable};
+use super::place::{By, Place};
 
 #[derive(Debug, Deserialize, Default)]
 struct Document {
