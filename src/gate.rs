@@ -116,7 +116,7 @@ impl Gate {
         identity: &ImageIdentity,
         deadline: &Deadline,
     ) -> Action {
-        let effective = effective_policy(policy, Some(identity));
+        let effective = effective_policy(policy, container, Some(identity));
         if effective.mode == Mode::Off {
             return Action::Allow;
         }
@@ -131,7 +131,7 @@ impl Gate {
     }
 
     fn conclude(&self, policy: &Policy, subject: Subject<'_>, judged: Judged) -> Action {
-        self.conclude_with(&effective_policy(policy, None), subject, judged)
+        self.conclude_with(&effective_policy(policy, subject, None), subject, judged)
     }
 
     /// Verdict and policy make the decision; it is written down and said.
@@ -177,9 +177,14 @@ impl Gate {
     }
 }
 
-fn effective_policy(policy: &Policy, identity: Option<&ImageIdentity>) -> EffectivePolicy {
+/// An exempt namespace is exempt even where the image is not known.
+fn effective_policy(
+    policy: &Policy,
+    subject: Subject<'_>,
+    identity: Option<&ImageIdentity>,
+) -> EffectivePolicy {
     let now = OffsetDateTime::now_utc();
-    match identity {
+    let effective = match identity {
         Some(identity) => {
             let digests: Vec<_> = identity
                 .manifests
@@ -189,9 +194,9 @@ fn effective_policy(policy: &Policy, identity: Option<&ImageIdentity>) -> Effect
                 .collect();
             let names = identity.policy_names();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let namespace = identity.pod_namespace.as_deref();
-            policy.for_image(&names, &digests, now).in_namespace(policy, namespace)
+            policy.for_image(&names, &digests, now)
         }
         None => policy.for_image(&[], &[], now),
-    }
+    };
+    effective.in_namespace(policy, subject.namespace())
 }

@@ -323,13 +323,25 @@ fn put_into_pod(node: &Node, namespace: &str) {
     let metadata: String = serde_json::from_value(records[0]["metadata"].clone()).unwrap();
     let mut metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap();
     metadata["pod-id"] = "sandbox1".into();
+    metadata["pod-name"] = format!("k8s_dns-7_{namespace}_6a1f_0").into();
     metadata["metadata-name"] = "main".into();
     records[0]["metadata"] = metadata.to_string().into();
-    let sandbox = serde_json::json!({"pod-id": "sandbox1", "pod": true, "metadata-name": "dns-7", "namespace": namespace});
-    records.as_array_mut().unwrap().push(
-        serde_json::json!({"id": "sandbox1", "image": "p", "layer": "p", "metadata": sandbox.to_string()}),
-    );
     fs::write(file, records.to_string()).unwrap();
+}
+
+#[test]
+fn an_exempt_namespace_is_exempt_even_where_the_image_is_not_known() {
+    for (namespace, code) in [("shop", 1), ("kube-system", 0)] {
+        let node = Node::with_image("r.example/dns:1");
+        put_into_pod(&node, namespace);
+        fs::write(node.storage().join("overlay-images/images.json"), "[]").unwrap();
+        let policy = "[on]\nimage-unidentified = 'deny'\n[[exempt]]\nnamespace = 'kube-system'\n";
+        node.write("etc/imgcompat/config.toml", policy);
+        assert_eq!(node.start().code, code, "{namespace}");
+        let record = node.record();
+        assert_eq!(record.cause, Some(Cause::ImageUnidentified));
+        assert_eq!(record.under_enforce, imgcompat::policy::Action::Deny);
+    }
 }
 
 #[test]

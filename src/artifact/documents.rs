@@ -165,7 +165,6 @@ mod tests {
             indexes: Vec::new(),
             pulled_by: vec![Digest::of(pulled_by.as_bytes())],
             names: Vec::new(),
-            pod_namespace: None,
         }
     }
 

@@ -40,6 +40,11 @@ impl<'a> Subject<'a> {
         Subject { identity: Some(identity), ..self }
     }
 
+    /// The namespace of the container's pod.
+    pub fn namespace(&self) -> Option<&'a str> {
+        self.known_as?.namespace.as_deref()
+    }
+
     /// The engine by what is known of the image, else by the bundle's place.
     fn engine(&self) -> &'static str {
         let known = self.identity.map(|identity| identity.engine);

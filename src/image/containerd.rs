@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::containers_storage::{cut, is_confirmed, move_to_front, push_new, repositories};
 use super::content_store::{ContentStore, PlatformImage};
 use super::identity::{Engine, Identification, ImageIdentity, NotJudged, Unidentified};
-use super::known_as::KnownAs;
+use super::known_as::{KnownAs, Pod};
 use super::place::{self, Task};
 use crate::deadline::Deadline;
 use crate::oci::{Digest, Platform, Reference};
@@ -56,9 +56,12 @@ pub fn identify(
 ) -> Result<Identification, Unidentified> {
     let record = ask(task, containerd, deadline)?;
     let cri = task.namespace == CRI;
-    *known_as = match &record.pod {
-        Some(pod) if cri => KnownAs::new(&record.name, &pod.name, &pod.namespace),
-        _ => KnownAs::new(&record.name, "", ""),
+    *known_as = match cri {
+        true => {
+            let pod = Pod { name: &record.pod.name, namespace: &record.pod.namespace };
+            KnownAs::in_pod(&record.name, pod)
+        }
+        false => KnownAs::container(&record.name),
     };
     if cri && record.kind.as_deref() == Some("sandbox") {
         return Ok(Identification::NotJudged(NotJudged::Sandbox));
@@ -70,9 +73,7 @@ pub fn identify(
         None if record.image.is_empty() => return Ok(Identification::NotJudged(NotJudged::Rootfs)),
         None => images.of_record(&start.id),
     };
-    // CRI alone is spoken to by the kubelet, which says the pod's namespace whatever the pod says.
-    let pod_namespace = record.pod_namespace.clone().filter(|_| cri);
-    Ok(Identification::Image(Box::new(ImageIdentity { pod_namespace, ..identity? })))
+    Ok(Identification::Image(Box::new(identity?)))
 }
 
 /// containerd's records of a task's container.
@@ -263,7 +264,6 @@ fn identity(image_id: Digest, typed: Option<&str>, candidates: &[Named<'_>]) -> 
         indexes,
         pulled_by,
         names,
-        pod_namespace: None,
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use super::identity::{Engine, Identification, ImageIdentity, NotJudged, Unidentified};
-use super::known_as::KnownAs;
+use super::known_as::{KnownAs, Pod};
 use super::remembered::{Known, Memory};
 use super::storage_records::{ContainerMetadata, ContainerRecord, ImageRecord, Store};
 use crate::oci::{Digest, Document, Reference, Repository};
@@ -73,7 +73,10 @@ fn identify_once(
     };
     check_root(&record, start, root.as_ref())?;
     let metadata: ContainerMetadata = serde_json::from_str(&record.metadata).unwrap_or_default();
-    *known_as = names(&stores, &metadata);
+    *known_as = match metadata.pod_id.is_empty() {
+        true => KnownAs::container(&metadata.name),
+        false => KnownAs::in_pod(&metadata.metadata_name, Pod::of_crio(&metadata.pod_name)),
+    };
     if metadata.pod {
         return Ok(Identification::NotJudged(NotJudged::Sandbox));
     }
@@ -83,10 +86,7 @@ fn identify_once(
     }
     let engine = if metadata.pod_id.is_empty() { Engine::Podman } else { Engine::Crio };
     let image = if record.image.is_empty() { &metadata.image_id } else { &record.image };
-    let mut identity = image_identity(engine, store, image, &metadata.image_name, memory)?;
-    if engine == Engine::Crio {
-        identity.pod_namespace = pod_namespace(&metadata.pod_name).map(str::to_owned);
-    }
+    let identity = image_identity(engine, store, image, &metadata.image_name, memory)?;
     if is_podman_infra(&identity) {
         return Ok(Identification::NotJudged(NotJudged::Sandbox));
     }
@@ -159,22 +159,6 @@ fn find_container<'a>(
     Ok(None)
 }
 
-/// CRI-O's record of a container has the id of its sandbox, whose record has the pod's name and namespace, as the
-/// kubelet sent them (cri-o `internal/storage/runtime.go`).
-fn names(stores: &[Store], metadata: &ContainerMetadata) -> KnownAs {
-    if metadata.pod_id.is_empty() {
-        return KnownAs::new(&metadata.name, "", "");
-    }
-    let sandbox = match find_container(stores, &metadata.pod_id) {
-        Ok(Some((_, record))) => serde_json::from_str(&record.metadata).unwrap_or_default(),
-        _ => ContainerMetadata::default(),
-    };
-    match sandbox.pod {
-        true => KnownAs::new(&metadata.metadata_name, &sandbox.metadata_name, &sandbox.namespace),
-        false => KnownAs::new(&metadata.metadata_name, "", ""),
-    }
-}
-
 /// The record must be that of the root file system that is really used. Where the user is not mapped into the
 /// container's user namespace podman mounts it at a shared intermediate place; then the id alone binds.
 fn check_root(
@@ -240,22 +224,7 @@ fn image_identity(
         indexes,
         pulled_by: Vec::new(),
         names,
-        pod_namespace: None,
     })
-}
-
-/// CRI-O names a pod `k8s_<name>_<namespace>_<uid>_<attempt>` (its `server/naming.go`), of which Kubernetes lets none
-/// have a `_`. The name comes from what the kubelet says of the pod, never from annotations.
-fn pod_namespace(pod_name: &str) -> Option<&str> {
-    let parts: Vec<&str> = pod_name.split('_').collect();
-    match parts.as_slice() {
-        ["k8s", name, namespace, _, attempt]
-            if !name.is_empty() && !namespace.is_empty() && attempt.parse::<u32>().is_ok() =>
-        {
-            Some(namespace)
-        }
-        _ => None,
-    }
 }
 
 /// From memory, if the store's records are as they were; else from the records and the stored manifests.

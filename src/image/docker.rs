@@ -79,7 +79,7 @@ pub fn identify(
 ) -> Result<Identification, Unidentified> {
     let roots = data_roots(start, Path::new(DAEMON_CONFIG));
     let (data_root, container) = find_container(&roots, &start.id)?;
-    *known_as = KnownAs::new(&container.name, "", "");
+    *known_as = KnownAs::container(&container.name);
     let identity = match &container.image_manifest {
         Some(manifest) => {
             let store = ContentStore::below(&containerd_root(&start.bundle, task));
@@ -190,7 +190,6 @@ fn by_containerd_store(
         indexes: index.into_iter().collect(),
         pulled_by: Vec::new(),
         names,
-        pod_namespace: None,
     })
 }
 
@@ -255,7 +254,6 @@ fn by_older_store(
         indexes,
         pulled_by,
         names,
-        pod_namespace: None,
     })
 }
 

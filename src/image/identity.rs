@@ -88,8 +88,6 @@ pub struct ImageIdentity {
     pub pulled_by: Vec<Digest>,
     /// The names the image's record has, for policy to match and people to read.
     pub names: Vec<String>,
-    /// The Kubernetes namespace of the container's pod, where the engine's record of the container has one.
-    pub pod_namespace: Option<String>,
 }
 
 impl ImageIdentity {

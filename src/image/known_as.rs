@@ -1,13 +1,15 @@
-//! What the engine's records call a container: its name, its pod, its pod's namespace. For people to find a decision by;
-//! nothing is decided by it.
+//! What the engine's record of a container calls it: its name, its pod, its pod's namespace. For people to find a
+//! decision by; of them the namespace alone has a say, where the policy exempts it.
 //!
 //! | engine | name | pod and namespace |
 //! |---|---|---|
 //! | podman | the storage record's metadata | – (its pods are in its database only) |
-//! | CRI-O | the same | the storage record of the sandbox that the container's record names |
-//! | containerd, CRI | CRI's record of the container | CRI's record of the sandbox that the container's record names |
+//! | CRI-O | the same | the same: the name that CRI-O made for the pod ([`Pod::of_crio`]) |
+//! | containerd, CRI | CRI's record of the container | the same: the labels that the kubelet gave the container |
 //! | nerdctl | its label | – |
 //! | Docker | `config.v2.json` | – |
+//!
+//! The kubelet says both of a pod whatever the pod's annotations and labels say.
 
 use crate::audit::sanitize;
 
@@ -28,12 +30,40 @@ pub struct KnownAs {
 }
 
 impl KnownAs {
-    /// The names as an engine has them; what cannot be a namespace is none.
-    pub fn new(name: &str, pod: &str, namespace: &str) -> Self {
+    /// A container outside Kubernetes.
+    pub fn container(name: &str) -> Self {
+        KnownAs { name: printable(name), ..KnownAs::default() }
+    }
+
+    /// A container of a pod; what cannot be a namespace is none.
+    pub fn in_pod(name: &str, pod: Pod<'_>) -> Self {
         KnownAs {
             name: printable(name),
-            pod: printable(pod),
-            namespace: Some(namespace).filter(|text| is_label(text)).map(str::to_owned),
+            pod: printable(pod.name),
+            namespace: Some(pod.namespace).filter(|text| is_label(text)).map(str::to_owned),
+        }
+    }
+}
+
+/// A pod's name and namespace, as an engine has them; either may be empty.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pod<'a> {
+    /// The pod's name.
+    pub name: &'a str,
+    /// Its namespace.
+    pub namespace: &'a str,
+}
+
+impl<'a> Pod<'a> {
+    /// CRI-O calls a pod `k8s_<name>_<namespace>_<uid>_<attempt>` (its `server/naming.go`), and Kubernetes lets none of
+    /// these have a `_`. What is not of that form names no pod.
+    pub fn of_crio(name: &'a str) -> Self {
+        let parts: Vec<&str> = name.split('_').collect();
+        match parts.as_slice() {
+            ["k8s", name, namespace, _, attempt] if attempt.parse::<u32>().is_ok() => {
+                Pod { name, namespace }
+            }
+            _ => Pod::default(),
         }
     }
 }
@@ -54,12 +84,28 @@ mod tests {
 
     #[test]
     fn names_are_cleaned_and_only_labels_are_namespaces() {
-        let known = KnownAs::new("/web\u{1b}[2J", &"p".repeat(999), "kube-system");
+        let long = "p".repeat(999);
+        let known = KnownAs::in_pod("/web\u{1b}[2J", Pod { name: &long, namespace: "kube-system" });
         assert_eq!(known.name.as_deref(), Some("web\u{fffd}[2J"));
         assert!(known.pod.is_some_and(|pod| pod.len() <= NAME_BYTES));
         assert_eq!(known.namespace.as_deref(), Some("kube-system"));
         for text in ["", "Kube-System", "a b", "a/b", "*", &"n".repeat(64)] {
-            assert_eq!(KnownAs::new("", "", text), KnownAs::default(), "{text}");
+            let nowhere = Pod { name: "", namespace: text };
+            assert_eq!(KnownAs::in_pod("", nowhere), KnownAs::default(), "{text}");
+        }
+    }
+
+    #[test]
+    fn crio_s_name_of_a_pod_has_name_and_namespace() {
+        for (text, name, namespace) in [
+            ("k8s_web-0_team-a_6a1f_0", "web-0", "team-a"),
+            ("k8s_etcd-node1_kube-system_0c1d_12", "etcd-node1", "kube-system"),
+            ("", "", ""),
+            ("web-0", "", ""),
+            ("k8s_a_b_kube-system_u_0", "", ""),
+            ("k8s_a_kube-system_u_x", "", ""),
+        ] {
+            assert_eq!(Pod::of_crio(text), Pod { name, namespace }, "{text}");
         }
     }
 }

@@ -47,16 +47,13 @@ pub struct ContainerMetadata {
     /// The container's name: podman's as the user knows it, CRI-O's with pod and namespace in it.
     #[serde(default)]
     pub name: String,
-    /// CRI-O: the name within the pod; for a sandbox, the pod's.
+    /// CRI-O: the name within the pod.
     #[serde(default, rename = "metadata-name")]
     pub metadata_name: String,
-    /// CRI-O, for a sandbox: the pod's namespace.
-    #[serde(default)]
-    pub namespace: String,
     /// The pod's id; only CRI-O writes one.
     #[serde(default, rename = "pod-id")]
     pub pod_id: String,
-    /// The pod's name, as CRI-O makes it; podman writes none.
+    /// CRI-O: the name it made for the pod, with the namespace in it.
     #[serde(default, rename = "pod-name")]
     pub pod_name: String,
     /// True for CRI-O's sandbox (infra) containers.

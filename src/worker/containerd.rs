@@ -32,8 +32,6 @@ const ANSWER_BYTES: usize = 16 << 20;
 const NOT_FOUND: &str = "5";
 /// CRI's part of a container's record (containerd `internal/cri/server/container_create.go`).
 const CRI_METADATA: &str = "io.cri-containerd.container.metadata";
-/// CRI's part of a sandbox's record (containerd `internal/cri/server/podsandbox/sandbox_run.go`).
-const CRI_SANDBOX: &str = "io.cri-containerd.sandbox.metadata";
 /// The label that nerdctl names its containers by; for people only.
 const NERDCTL_NAME: &str = "nerdctl/name";
 /// The label that CRI sets last, after everything a pod can say.
@@ -113,7 +111,7 @@ async fn converse(
     let snapshot_parent = service.snapshot_parent(&container).await?;
     let metadata = container.extensions.get(CRI_METADATA).and_then(metadata::<ContainerMetadata>);
     let metadata = metadata.unwrap_or_default();
-    let pod = service.pod(&metadata.sandbox_id).await?;
+    let CriLabels { pod_name, pod_namespace } = metadata.config.labels;
     let name = match metadata.config.metadata.name {
         name if name.is_empty() => container.labels.get(NERDCTL_NAME).cloned().unwrap_or_default(),
         name => name,
@@ -122,9 +120,8 @@ async fn converse(
         service.call("containerd.services.images.v1.Images/List", &ListImagesRequest {}).await?;
     Ok(ContainerdAnswer::Container(Box::new(ContainerdContainer {
         name,
-        pod,
+        pod: ContainerdPod { name: pod_name, namespace: pod_namespace },
         image_ref: metadata.image_ref,
-        pod_namespace: metadata.config.labels.pod_namespace,
         kind: container.labels.get(CRI_KIND).cloned(),
         created: container.created_at.and_then(nanoseconds),
         image: container.image,
@@ -154,15 +151,6 @@ fn nanoseconds(time: Timestamp) -> Option<i64> {
 #[serde(rename_all = "PascalCase", default)]
 struct ContainerMetadata {
     image_ref: Option<String>,
-    #[serde(rename = "SandboxID")]
-    sandbox_id: String,
-    config: CriConfig,
-}
-
-/// What CRI keeps about a pod's sandbox.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct SandboxMetadata {
     config: CriConfig,
 }
 
@@ -176,16 +164,18 @@ struct CriConfig {
 
 /// Those of a container's request are the kubelet's own; those of the record itself have the image's among them.
 #[derive(Default, Deserialize)]
+#[serde(default)]
 struct CriLabels {
-    #[serde(default, rename = "io.kubernetes.pod.namespace")]
-    pod_namespace: Option<String>,
+    #[serde(rename = "io.kubernetes.pod.name")]
+    pod_name: String,
+    #[serde(rename = "io.kubernetes.pod.namespace")]
+    pod_namespace: String,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct CriNames {
     name: String,
-    namespace: String,
 }
 
 /// CRI keeps its metadata as JSON: `{"Version":"v1","Metadata":{"ImageRef":"sha256:…",…}}`.
@@ -220,20 +210,6 @@ impl Service {
             self.call("containerd.services.snapshots.v1.Snapshots/Stat", &request).await?;
         let info = response.and_then(|response| response.info);
         Ok(info.and_then(|info| info.parent.parse().ok()))
-    }
-
-    /// The pod whose sandbox has this id. A sandbox that no container stands for (other sandboxers) has no record here.
-    async fn pod(&self, sandbox: &str) -> Result<Option<ContainerdPod>, String> {
-        if sandbox.is_empty() {
-            return Ok(None);
-        }
-        let id = GetContainerRequest { id: sandbox.to_owned() };
-        let found: Option<GetContainerResponse> =
-            self.call("containerd.services.containers.v1.Containers/Get", &id).await?;
-        let record = found.and_then(|response| response.container);
-        let extension = record.as_ref().and_then(|record| record.extensions.get(CRI_SANDBOX));
-        let names = extension.and_then(metadata::<SandboxMetadata>).map(|m| m.config.metadata);
-        Ok(names.map(|names| ContainerdPod { name: names.name, namespace: names.namespace }))
     }
 
     /// One unary call; `None` if containerd says that there is no such thing.

@@ -254,9 +254,6 @@ pub struct ContainerdContainer {
     pub kind: Option<String>,
     /// CRI's record of the image: the digest of its configuration.
     pub image_ref: Option<String>,
-    /// The Kubernetes namespace, from the labels that the kubelet gave CRI.
-    #[serde(default)]
-    pub pod_namespace: Option<String>,
     /// The snapshot that the root file system was made from; named by the chain id of the image's layers.
     pub snapshot_parent: Option<Digest>,
     /// When the container was made, in nanoseconds since 1970.
@@ -267,17 +264,17 @@ pub struct ContainerdContainer {
     /// The container's name: CRI's, or nerdctl's label; may be empty.
     #[serde(default)]
     pub name: String,
-    /// The pod, by CRI's record of its sandbox.
+    /// The pod, by CRI's record of the container.
     #[serde(default)]
-    pub pod: Option<ContainerdPod>,
+    pub pod: ContainerdPod,
 }
 
-/// A pod, as the metadata of its sandbox names it.
+/// A pod, by the labels that the kubelet gives each of its containers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerdPod {
-    /// Its name.
+    /// Its name; empty outside CRI.
     pub name: String,
-    /// Its namespace.
+    /// Its namespace; empty outside CRI.
     pub namespace: String,
 }
 

@@ -10,14 +10,16 @@ cri_runs() {
 }
 cri_pull() { cri_runs 0 pull "$1"; }
 
-# pod and container IMAGE [COMMAND, a JSON list]: the files that crictl wants. POD_NAME is the name of pods, any if it is not set.
+# pod and container IMAGE [COMMAND, a JSON list]: the files that crictl wants, the container's with the labels that the kubelet gives. POD_NAME is the name
+# of pods, any if it is not set.
 pod() {
   jq -n --arg n "${POD_NAME:-p$RANDOM}" --arg d "$T" '{metadata: {name: $n, uid: $n, namespace: "tests"}, log_directory: $d, annotations: {},
     linux: {security_context: {namespace_options: {network: 2}}}}' >"$T/pod.json"
 }
 container() {
-  jq -n --arg i "$1" --arg v "$T/volume" --argjson c "${2:-[\"/bin/touch\", \"/volume/ran\"]}" '{metadata: {name: "c"}, image: {image: $i}, command: $c, log_path: "c.log",
-    mounts: [{host_path: $v, container_path: "/volume"}], annotations: {}, linux: {}}' >"$T/container.json"
+  jq --arg i "$1" --arg v "$T/volume" --argjson c "${2:-[\"/bin/touch\", \"/volume/ran\"]}" '{metadata: {name: "c"}, image: {image: $i}, command: $c, log_path: "c.log",
+    mounts: [{host_path: $v, container_path: "/volume"}], annotations: {}, linux: {},
+    labels: {"io.kubernetes.pod.name": .metadata.name, "io.kubernetes.pod.namespace": .metadata.namespace}}' "$T/pod.json" >"$T/container.json"
 }
 
 # sandbox HANDLER: runs pod.json, sets SANDBOX.

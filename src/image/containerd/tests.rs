@@ -89,22 +89,8 @@ fn cri(image: &str, image_ref: &Digest, images: Vec<ContainerdImage>) -> Contain
         image: image.to_owned(),
         kind: Some("container".to_owned()),
         image_ref: Some(image_ref.to_string()),
-        pod_namespace: Some("team".to_owned()),
         images,
         ..ContainerdContainer::default()
-    }
-}
-
-#[test]
-fn the_pods_namespace_counts_in_cri_alone() {
-    for (namespace, expected) in [("k8s.io", Some("team")), ("default", None)] {
-        let node = Node::new(namespace);
-        let config = node.blobs.config("a", "layer");
-        let manifest = node.blobs.manifest(&config, "");
-        let mut record = cri("r.example/a:1", &config, vec![named("r.example/a:1", &manifest)]);
-        record.snapshot_parent = (namespace != "k8s.io").then(|| Digest::of(b"layer"));
-        let identity = node.image(record, None);
-        assert_eq!(identity.pod_namespace.as_deref(), expected, "{namespace}");
     }
 }
 
@@ -239,13 +225,14 @@ fn a_container_without_an_image_is_made_from_a_directory() {
 }
 
 #[test]
-fn the_namespace_is_that_of_the_sandbox_and_only_cri_s() {
+fn a_pod_is_known_in_cri_alone() {
     let record = || ContainerdContainer {
         name: "web".to_owned(),
-        pod: Some(ContainerdPod { name: "web-0".to_owned(), namespace: "shop".to_owned() }),
+        pod: ContainerdPod { name: "web-0".to_owned(), namespace: "shop".to_owned() },
         ..ContainerdContainer::default()
     };
     // Even where the image cannot be established.
-    assert_eq!(Node::new("k8s.io").known_as(record()), KnownAs::new("web", "web-0", "shop"));
-    assert_eq!(Node::new("default").known_as(record()), KnownAs::new("web", "", ""));
+    let in_shop = KnownAs::in_pod("web", Pod { name: "web-0", namespace: "shop" });
+    assert_eq!(Node::new("k8s.io").known_as(record()), in_shop);
+    assert_eq!(Node::new("default").known_as(record()), KnownAs::container("web"));
 }

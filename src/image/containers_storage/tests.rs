@@ -275,46 +275,18 @@ fn build_steps_are_recognised_by_where_they_run() {
 }
 
 #[test]
-fn podman_names_its_containers_and_cri_o_s_sandbox_has_the_namespace() {
+fn podman_names_its_containers_and_cri_o_their_pods_too() {
     let lab = Lab::new();
-    let known_as = |lab: &Lab| {
+    let known_as = |metadata: &str| {
+        lab.write_container("containers.json", "layer1", "reg.example/ma:1", metadata);
         let mut known_as = KnownAs::default();
         let _ = identify(&lab.start(), &Memory::default(), &mut known_as);
         known_as
     };
-    lab.write_container("containers.json", "layer1", "reg.example/ma:1", r#","name":"web""#);
-    assert_eq!(known_as(&lab), KnownAs::new("web", "", ""));
-
-    // The container's own record may say what it likes about a namespace: it is the sandbox's that counts.
-    let own = r#","name":"k8s_c_p_shop_u_0","metadata-name":"c","pod-id":"sand","namespace":"kube-system""#;
-    lab.write_container("containers.json", "layer1", "reg.example/ma:1", own);
-    assert_eq!(known_as(&lab), KnownAs::new("c", "", ""));
-    let file = lab.path("overlay-containers/containers.json");
-    let mut records: serde_json::Value =
-        serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
-    let sandbox = |pod: bool| {
-        let metadata = serde_json::json!({"pod-id": "sand", "pod": pod, "metadata-name": "p", "namespace": "shop"});
-        serde_json::json!({"id": "sand", "image": "x", "layer": "l", "metadata": metadata.to_string()})
-    };
-    records.as_array_mut().unwrap().push(sandbox(true));
-    fs::write(&file, records.to_string()).unwrap();
-    assert_eq!(known_as(&lab), KnownAs::new("c", "p", "shop"));
-    records[1] = sandbox(false);
-    fs::write(&file, records.to_string()).unwrap();
-    assert_eq!(known_as(&lab), KnownAs::new("c", "", ""), "what is no sandbox says nothing");
-}
-
-#[test]
-fn crio_s_name_of_a_pod_has_its_namespace() {
-    for (name, namespace) in [
-        ("k8s_web-0_team-a_6a1f_0", Some("team-a")),
-        ("k8s_etcd-node1_kube-system_0c1d_12", Some("kube-system")),
-        ("", None),
-        ("web-0", None),
-        ("k8s_a_b_kube-system_u_0", None),
-        ("k8s__kube-system_u_0", None),
-        ("k8s_a_kube-system_u_x", None),
-    ] {
-        assert_eq!(pod_namespace(name), namespace, "{name}");
-    }
+    assert_eq!(known_as(r#","name":"web""#), KnownAs::container("web"));
+    // CRI-O alone writes a pod's id; what podman's record says about pods counts for nothing.
+    let pod = r#""name":"k8s_c_p_shop_u_0","metadata-name":"c","pod-name":"k8s_p_shop_u_0""#;
+    assert_eq!(known_as(&format!(",{pod}")), KnownAs::container("k8s_c_p_shop_u_0"));
+    let in_shop = KnownAs::in_pod("c", Pod { name: "p", namespace: "shop" });
+    assert_eq!(known_as(&format!(r#",{pod},"pod-id":"sand""#)), in_shop);
 }

@@ -144,7 +144,7 @@ effects() {
   printf '[[exempt]]\nnamespace = "kube-system"\n' | policy
   pod
   container "$IMAGE"
-  jq '.labels = {"io.kubernetes.pod.namespace": "kube-system"}' "$T/container.json" >"$T/labelled.json"
+  jq '.labels += {"io.kubernetes.pod.name": "etcd", "io.kubernetes.pod.namespace": "kube-system"}' "$T/container.json" >"$T/labelled.json"
   jq '.annotations = {"io.kubernetes.pod.namespace": "kube-system", "io.kubernetes.cri.sandbox-namespace": "kube-system"}' "$T/container.json" >"$T/annotated.json"
   mv "$T/annotated.json" "$T/container.json"
   cri_start hook 1
@@ -154,5 +154,6 @@ effects() {
   pod
   cri_start hook 0
   ran
-  decided '.mode == "audit" and .decision == "allow" and .under_enforce == "deny" and .policy_entries == ["exempt namespace kube-system"]'
+  decided '.mode == "audit" and .decision == "allow" and .under_enforce == "deny" and .policy_entries == ["exempt namespace kube-system"]
+    and .pod == "etcd" and .namespace == "kube-system" and .name == "c"'
 }

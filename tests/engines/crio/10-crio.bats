@@ -112,8 +112,9 @@ teardown() { teardown_engine; }
   did_not_run
   forget
   pod
-  jq '.metadata.namespace = "kube-system"' "$T/pod.json" >"$T/system.json"
+  jq '.metadata += {name: "etcd", namespace: "kube-system"}' "$T/pod.json" >"$T/system.json"
   mv "$T/system.json" "$T/pod.json"
   cri_create crun 0
-  decided '.mode == "audit" and .decision == "allow" and .under_enforce == "deny" and .policy_entries == ["exempt namespace kube-system"]'
+  decided '.mode == "audit" and .decision == "allow" and .under_enforce == "deny" and .policy_entries == ["exempt namespace kube-system"]
+    and .pod == "etcd" and .namespace == "kube-system" and .name == "c"'
 }
