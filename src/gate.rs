@@ -25,7 +25,7 @@ use crate::policy::{self, Action, Mode, Policy};
 use crate::start::{ContainerStart, StartError};
 use crate::verdict::{Cause, Verdict};
 use crate::worker::process::Worker;
-use crate::{audit, limits};
+use crate::{limits, sanitize};
 
 use judge::{Judge, Judged};
 use report::Subject;
@@ -169,7 +169,7 @@ impl Gate {
         let decision = policy::decide(verdict, &policy);
         let judged = Judged::undecided(
             Cause::Internal,
-            audit::sanitize::bounded_line(reason, limits::REFUSAL_BYTES),
+            sanitize::bounded_line(reason, limits::REFUSAL_BYTES),
         );
         let record = report::record(self, &policy, &decision, Subject::unknown(), judged);
         report::publish(self, record, false);

@@ -161,7 +161,7 @@ fn parse(arguments: &[OsString]) -> Result<Task, (Arguments, String)> {
             }
             "--help" | "-h" => return Ok(Task::Print(USAGE.to_owned())),
             _ => {
-                let cut = crate::audit::sanitize::bounded_line(text, 60);
+                let cut = crate::sanitize::bounded_line(text, 60);
                 let problem = format!(
                     "the engine's configuration gives imgcompat-hook the unknown argument `{cut}`"
                 );

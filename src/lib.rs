@@ -18,6 +18,7 @@
 //! | [`artifact`] | an identity | an [`artifact::Artifact`]: local files, the layout, the cache, then the registry |
 //! | [`registry`] | a repository and digests | an attached specification's bytes, verified (tool and worker only) |
 //! | [`worker`] | a question of the hook's | an answer, from an unprivileged child process |
+//! | [`tasks`] | the same question, in that process | the same answer (tool only) |
 //! | [`spec`] | bytes | a checked [`spec::Specification`], or diagnostics with line and column |
 //! | [`host`] | the name of a feature | what this machine has of it |
 //! | [`rules`] | a specification and features | an [`rules::Evaluation`] in three-valued logic |
@@ -29,8 +30,9 @@
 //! | [`cli`] | a command line | printing, and an exit code |
 //!
 //! Beside the rooms stand the words they share: [`oci`] (digests, references, manifests), [`limits`] (every bound on
-//! what strangers can make this program do), [`deadline`], [`files`], [`kept`], [`paths`]; and the two programs that
-//! runtimes and engines execute: [`hook`], with [`surroundings`], what it puts away first, and [`runtime`], the wrapper.
+//! what strangers can make this program do), [`sanitize`] (where foreign text becomes printable), [`deadline`],
+//! [`clock`], [`files`], [`kept`], [`paths`]; and the two programs that runtimes and engines execute: [`hook`], with
+//! [`surroundings`], what it puts away first, and [`runtime`], the wrapper.
 //!
 //! # As a library
 //!
@@ -108,6 +110,7 @@
 pub mod artifact;
 pub mod audit;
 pub mod cli;
+pub mod clock;
 pub mod deadline;
 pub mod doctor;
 pub mod engine;
@@ -124,9 +127,11 @@ pub mod policy;
 pub mod registry;
 pub mod rules;
 pub mod runtime;
+pub mod sanitize;
 pub mod spec;
 pub mod start;
 pub mod surroundings;
+pub mod tasks;
 pub mod verdict;
 pub mod worker;
 

@@ -97,7 +97,7 @@ fn judge(began: Instant, paths: &Paths, options: &Options, line: &CommandLine) -
     let problem = match (&host, &options.unknown) {
         (Err(error), _) => Some(error.to_string()),
         (_, Some(word)) => {
-            let cut = crate::audit::sanitize::bounded_line(word, 60);
+            let cut = crate::sanitize::bounded_line(word, 60);
             Some(format!(
                 "the engine's configuration gives imgcompat-runtime the unknown option `{cut}`"
             ))

@@ -5,6 +5,8 @@
 #![allow(unsafe_code)]
 
 use nix::libc;
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
 
 /// Puts everything away. Must be called before any thread is started and any file is opened.
@@ -27,4 +29,10 @@ pub fn put_away() {
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
     let _ = std::env::set_current_dir("/");
     umask(Mode::from_bits_truncate(0o027));
+}
+
+/// From now on a crash of this process, or of what it starts, leaves no memory on the disk: it will hold secrets.
+pub fn keep_out_of_core_dumps() {
+    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    let _ = prctl::set_dumpable(false);
 }

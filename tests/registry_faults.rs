@@ -17,7 +17,7 @@ use faulty_server::{Reply, Server, answer, with_header};
 use imgcompat::oci::{Digest, Repository, media_type};
 use imgcompat::registry::access::{Access, Options};
 use imgcompat::registry::fetch::fetch;
-use imgcompat::worker::fetch::run_with;
+use imgcompat::tasks::fetch::run_with;
 use imgcompat::worker::protocol::{FetchOutcome, FetchRequest, UnavailableKind};
 
 #[test]

@@ -15,7 +15,7 @@ use std::time::Duration;
 use nix::fcntl::OFlag;
 use serde::{Deserialize, Serialize};
 
-use super::clock::Moment;
+use crate::clock::Moment;
 use crate::deadline::Deadline;
 use crate::kept::{self, Folder};
 use crate::oci::{Digest, Repository};

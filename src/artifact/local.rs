@@ -186,7 +186,7 @@ mod tests {
     impl Compiler for InProcess {
         fn compile(&self, bytes: &[u8], _: &Deadline) -> Result<CompileAnswer, WorkerError> {
             self.0.set(self.0.get() + 1);
-            Ok(crate::worker::compile::compile(bytes))
+            Ok(crate::tasks::compile::compile(bytes))
         }
     }
 

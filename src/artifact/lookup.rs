@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cache::{Answer, Cache, Content, Entry, Found, Key, Trouble};
-use super::clock::Moment;
 use super::{Artifact, CacheTimes, Source, check};
+use crate::clock::Moment;
 use crate::deadline::Deadline;
 use crate::oci::{Digest, Repository};
 use crate::spec::Specification;

@@ -10,11 +10,9 @@
 //! | `documents.rs` | the manifest of an image of which the node keeps none |
 //! | `select.rs` | which of several artifacts counts |
 //! | `check.rs` | whether bytes are what they were given out as |
-//! | `clock.rs` | ages that survive a wrong clock |
 
 pub mod cache;
 pub mod check;
-pub mod clock;
 pub mod documents;
 pub mod layout;
 pub mod local;

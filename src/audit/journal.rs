@@ -10,7 +10,8 @@ use std::io;
 use std::path::Path;
 
 use super::record::Record;
-use super::{sanitize, system_log};
+use super::system_log;
+use crate::sanitize;
 
 /// journald's socket; systems without systemd have none.
 pub const SOCKET: &str = "/run/systemd/journal/socket";

@@ -1,10 +1,11 @@
 //! The one sentence a person reads when a start is refused: what was needed, what was found, what would help.
 
 use super::record::{Judgement, Record};
-use super::{remedy, sanitize};
+use super::remedy;
 use crate::host::Features;
 use crate::limits;
 use crate::rules::{self, Deciding, ExpressionReport, ExpressionVerdict, RuleReport, SetVerdict};
+use crate::sanitize;
 
 /// Longest image name in a message; names are cut in the middle of nothing else.
 const NAME_BYTES: usize = 160;

@@ -13,7 +13,6 @@
 //! | `remedy.rs` | what the host has instead, and what would help |
 //! | `engine.rs` | how that sentence reaches the person under each runtime |
 //! | `repeats.rs` | repeated refusals are written down at most once a minute |
-//! | `sanitize.rs` | the one place where foreign text becomes printable |
 
 pub mod counters;
 pub mod engine;
@@ -24,7 +23,6 @@ pub mod message;
 pub mod record;
 pub mod remedy;
 pub mod repeats;
-pub mod sanitize;
 pub mod statistics;
 pub mod system_log;
 

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::counters::DURATIONS;
+use super::message;
 use super::record::Record;
-use super::{message, sanitize};
 use crate::policy::{Action, Mode};
 use crate::rules::SetVerdict;
+use crate::sanitize;
 
 /// Groups of one kind; what comes later is counted together.
 pub const GROUPS: usize = 1_000;

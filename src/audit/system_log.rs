@@ -62,7 +62,7 @@ pub fn text(record: &Record) -> String {
         record.repeated,
         record.reason,
     );
-    super::sanitize::bounded_line(&text, 1024)
+    crate::sanitize::bounded_line(&text, 1024)
 }
 
 /// Sends the record to the log daemon behind `socket`.

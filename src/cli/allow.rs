@@ -14,13 +14,13 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::{Failure, Outcome};
-use crate::audit::sanitize;
 use crate::files;
 use crate::image::ImagePattern;
 use crate::oci::Digest;
 use crate::paths::Paths;
 use crate::policy::config::{Expiry, Override};
 use crate::policy::{Action, Mode, Policy};
+use crate::sanitize;
 
 /// Longest reason; it stands in every record that it changes.
 const REASON_BYTES: usize = 500;

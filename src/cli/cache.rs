@@ -12,14 +12,14 @@ use serde::Serialize;
 
 use super::{Failure, Outcome};
 use crate::artifact::cache::{Answer, Cache, Content, Entry};
-use crate::artifact::clock::Moment;
-use crate::audit::sanitize;
+use crate::clock::Moment;
 use crate::deadline::Deadline;
 use crate::image::ImagePattern;
 use crate::kept::{self, Folder};
 use crate::limits;
 use crate::oci::{Digest, Reference};
 use crate::paths::Paths;
+use crate::sanitize;
 
 /// How long `clear` waits for hooks that are asking a registry: longer than any start may take.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -8,13 +8,13 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::audit::sanitize;
 use crate::deadline::Deadline;
 use crate::limits;
 use crate::oci::{Digest, Reference};
 use crate::registry::access::{Access, Options};
 use crate::registry::failure::printable;
 use crate::registry::mirror::{Collected, MirrorError, Target, collect};
+use crate::sanitize;
 
 use super::attach_spec::Output;
 use super::progress::Progress;

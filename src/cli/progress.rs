@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
-use crate::audit::sanitize;
+use crate::sanitize;
 
 /// Longest line; terminals are rarely narrower.
 const WIDTH: usize = 78;

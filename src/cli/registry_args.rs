@@ -6,12 +6,13 @@
 use std::io::Read;
 use std::path::PathBuf;
 
-use crate::audit::sanitize;
 use crate::limits;
 use crate::oci::Repository;
 use crate::registry::access::{self, Access, Options};
 use crate::registry::node_files::NodeFiles;
-use crate::registry::secret::{self, Credentials, Secret};
+use crate::registry::secret::{Credentials, Secret};
+use crate::sanitize;
+use crate::surroundings;
 
 use super::Failure;
 
@@ -71,7 +72,7 @@ impl RegistryArgs {
 
     /// What the flags say, for reading from several repositories. Reads the secret, so call it once.
     pub fn options(&self) -> Result<Options, Failure> {
-        secret::keep_out_of_core_dumps();
+        surroundings::keep_out_of_core_dumps();
         Ok(Options {
             files: NodeFiles::of_user(),
             authfile: self.authfile.clone(),

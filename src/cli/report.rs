@@ -19,12 +19,13 @@ use time::{Date, Duration, OffsetDateTime, Time};
 use super::paint::Paint;
 use super::{Failure, Outcome};
 use crate::audit::history::{self, Reading};
+use crate::audit::log;
 use crate::audit::statistics::Statistics;
-use crate::audit::{log, sanitize};
 use crate::files;
 use crate::image::ImagePattern;
 use crate::paths::Paths;
 use crate::policy::duration;
+use crate::sanitize;
 
 /// Longest name of a node.
 const NODE_BYTES: usize = 200;

@@ -1,10 +1,10 @@
 //! The report for people: sets, rules, and for each expression what was needed against what the host has.
 
 use super::paint::{Colour, Paint};
-use crate::audit::sanitize;
 use crate::rules::{
     ExpressionReport, ExpressionVerdict, Matcher, RuleReport, SetReport, SetVerdict,
 };
+use crate::sanitize;
 
 /// Widest column; what is longer is cut.
 const CELL: usize = 60;

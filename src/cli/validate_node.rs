@@ -414,21 +414,21 @@ fn table_text(report: &Report, paint: Paint) -> String {
     }
     if let Some(artifact) = &report.artifact {
         let from = artifact.location.as_deref().map_or(String::new(), |location| {
-            let location = crate::audit::sanitize::bounded_line(location, 300);
+            let location = crate::sanitize::bounded_line(location, 300);
             format!(", {}: {location}", artifact.source)
         });
         text.push_str(&format!("Artifact  {}{from}\n", artifact.digest));
     }
     for other in &report.others {
         let location = other.artifact.location.as_deref().unwrap_or("the registry");
-        let location = crate::audit::sanitize::bounded_line(location, 300);
+        let location = crate::sanitize::bounded_line(location, 300);
         text.push_str(&format!(
             "Besides   {}, {location}: {}\n",
             other.artifact.digest, other.verdict
         ));
     }
     for warning in &report.warnings {
-        let warning = crate::audit::sanitize::bounded_line(warning, 300);
+        let warning = crate::sanitize::bounded_line(warning, 300);
         text.push_str(&format!("{} {warning}\n", paint.paint(Colour::Yellow, "Warning  ")));
     }
     if !text.is_empty() {
@@ -441,7 +441,7 @@ fn table_text(report: &Report, paint: Paint) -> String {
         Verdict::NoArtifact | Verdict::Undecided(_) => Colour::Yellow,
     };
     let verdict = paint.paint(colour, &report.outcome.to_string());
-    let reason = crate::audit::sanitize::bounded_line(&report.reason, limits::REFUSAL_BYTES);
+    let reason = crate::sanitize::bounded_line(&report.reason, limits::REFUSAL_BYTES);
     text.push_str(&format!("{verdict}: {reason}\n"));
     text
 }

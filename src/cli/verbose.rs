@@ -5,7 +5,7 @@ use std::io::Write;
 
 use log::{LevelFilter, Log, Metadata, Record};
 
-use crate::audit::sanitize;
+use crate::sanitize;
 
 /// Longest line.
 const LINE: usize = 500;

@@ -10,11 +10,12 @@ use clap::Args as ClapArgs;
 use super::output::{NodeArgs, Output};
 use super::paint::{Colour, Paint};
 use super::{Failure, Outcome, table};
-use crate::audit::{ArtifactNote, Judgement, Record, history, log, remedy, sanitize};
+use crate::audit::{ArtifactNote, Judgement, Record, history, log, remedy};
 use crate::host::{FeatureSet, Features, Host};
 use crate::paths::Paths;
 use crate::policy::Action;
 use crate::rules::SetVerdict;
+use crate::sanitize;
 
 /// How much of a log is read, from its end.
 const TAIL_BYTES: u64 = 16 << 20;

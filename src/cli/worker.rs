@@ -3,7 +3,8 @@
 use std::io;
 use std::process::ExitCode;
 
-use crate::worker::{check, compile, containerd, documents, fetch, sandbox};
+use crate::tasks::{check, compile, containerd, documents, fetch};
+use crate::worker::sandbox;
 
 /// Runs one task between standard input and standard output.
 pub fn main(task: Option<&str>) -> ExitCode {

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use super::Finding;
 use super::running::is_older_than_its_configuration;
-use crate::audit::sanitize;
 use crate::engine::{self, Adapter, Effect, HookDirectory, Node, Via, crio, podman};
+use crate::sanitize;
 
 /// Longest version shown.
 const VERSION_BYTES: usize = 80;

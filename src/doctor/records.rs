@@ -10,11 +10,12 @@ use time::OffsetDateTime;
 
 use super::Finding;
 use crate::artifact::local;
-use crate::audit::{Record, log, sanitize, system_log};
+use crate::audit::{Record, log, system_log};
 use crate::engine::Node;
 use crate::paths::Paths;
 use crate::policy::{Mode, Policy};
-use crate::worker::compile;
+use crate::sanitize;
+use crate::tasks::compile;
 use crate::worker::protocol::CompileAnswer;
 use crate::{files, limits};
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::records::lately;
 use super::{Finding, Level};
-use crate::audit::{Record, sanitize};
+use crate::audit::Record;
 use crate::deadline::Deadline;
 use crate::engine::Node;
 use crate::files;
@@ -21,6 +21,7 @@ use crate::registry::auth::{self, Account, State};
 use crate::registry::credential_helper;
 use crate::registry::node_files::NodeFiles;
 use crate::registry::registries_conf;
+use crate::sanitize;
 use crate::worker::process::Worker;
 use crate::worker::protocol::{
     CredentialSources, FetchOutcome, FetchRequest, Unavailable, UnavailableKind,

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::artifact::clock;
+use crate::clock;
 use crate::kept::Folder;
 
 /// Directory within the cache.

@@ -11,7 +11,7 @@
 //!
 //! The kubelet says both of a pod whatever the pod's annotations and labels say.
 
-use crate::audit::sanitize;
+use crate::sanitize;
 
 /// Longest name that is kept; Kubernetes' are at most 253.
 const NAME_BYTES: usize = 256;

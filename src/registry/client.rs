@@ -16,31 +16,9 @@ use super::access::{Endpoint, Scheme};
 use super::challenge::{self, Challenge};
 use super::failure;
 use super::secret::Credentials;
-use super::token;
+use super::token::{self, Action, Question};
 use super::transport::{Answer, Outgoing, Sender};
 use super::url::Url;
-
-/// What a request may do; a token is asked for each on its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Action {
-    /// Read.
-    Pull,
-    /// Write.
-    Push,
-    /// Delete.
-    Delete,
-}
-
-impl Action {
-    /// The words of the token specification.
-    pub const fn scope(self) -> &'static str {
-        match self {
-            Action::Pull => "pull",
-            Action::Push => "pull,push",
-            Action::Delete => "delete,pull",
-        }
-    }
-}
 
 /// Where a redirect may lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -301,7 +279,7 @@ impl<'a> Client<'a> {
     }
 
     /// Keeps what was shown to a server out of everything that is made of its answer.
-    pub(super) fn forget_secrets(&self, answer: &mut Answer, shown: Option<&HeaderValue>) {
+    fn forget_secrets(&self, answer: &mut Answer, shown: Option<&HeaderValue>) {
         let shown = shown.and_then(|value| value.to_str().ok());
         let token = shown.map(|value| value.split_once(' ').map_or(value, |(_, token)| token));
         let configured = self.endpoint.credentials.as_ref().map(|credentials| credentials.secret());
@@ -314,12 +292,12 @@ impl<'a> Client<'a> {
     }
 
     /// For servers that this one names: token services, and where redirects lead.
-    pub(super) fn other_sender(&self) -> Result<&Sender, Unavailable> {
+    fn other_sender(&self) -> Result<&Sender, Unavailable> {
         self.sender(&self.others, false)
     }
 
     /// The sender for an address, by whose it is.
-    pub(super) fn sender_for(&self, url: &Url) -> Result<&Sender, Unavailable> {
+    fn sender_for(&self, url: &Url) -> Result<&Sender, Unavailable> {
         if self.is_own(url) { self.own_sender() } else { self.other_sender() }
     }
 
@@ -351,7 +329,7 @@ impl<'a> Client<'a> {
             (Some(_), _, Some(Credentials::Bearer(token))) => {
                 token::header("Bearer", token.expose(), self.host())?
             }
-            (Some(challenge), _, _) => token::ask(self, challenge, call.action, &answer.url)?,
+            (Some(challenge), _, _) => self.ask_for_token(challenge, call.action, &answer.url)?,
             (None, Some(_), Some(Credentials::Basic { username, password })) => {
                 token::basic(username, password, self.host())?
             }
@@ -363,6 +341,22 @@ impl<'a> Client<'a> {
         }
         authorizations.insert(call.action, value);
         Ok(true)
+    }
+
+    fn ask_for_token(
+        &self,
+        challenge: &Challenge,
+        action: Action,
+        registry: &Url,
+    ) -> Result<HeaderValue, Unavailable> {
+        let question = Question::new(self.endpoint, challenge, action, registry)?;
+        let request = question.request();
+        let sender = self.sender_for(request.url)?;
+        let mut answer = sender
+            .send(&request, self.deadline)
+            .map_err(|error| failure::no_answer(&request.url.authority, token::WHAT, error))?;
+        self.forget_secrets(&mut answer, request.authorization);
+        token::in_answer(&answer)
     }
 }
 

@@ -3,15 +3,6 @@
 //! Read by `auth.rs` from files and helpers, handed to `token.rs` and [`super::client`], and to nobody
 //! else. The memory is overwritten when the value goes away, as far as safe Rust can promise it.
 
-use nix::sys::prctl;
-use nix::sys::resource::{Resource, setrlimit};
-
-/// From now on a crash of this process, or of what it starts, leaves no memory on the disk.
-pub fn keep_out_of_core_dumps() {
-    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
-    let _ = prctl::set_dumpable(false);
-}
-
 /// A password or token. No `Debug`, no `Display`, no `Serialize`: whoever wants the text has to ask for it.
 #[derive(Clone)]
 pub struct Secret(Vec<u8>);

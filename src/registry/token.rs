@@ -1,4 +1,4 @@
-//! Bearer tokens: asked of the service that a registry's challenge names.
+//! Bearer tokens: what the service that a registry's challenge names is asked, and what its answer holds.
 //!
 //! Sources: the distribution project's token specification (GET with a scope, anonymously or with Basic) and its
 //! OAuth2 form (POST with a refresh token, for identity tokens).
@@ -14,12 +14,37 @@ use ureq::http::{HeaderValue, Method};
 use crate::limits;
 use crate::worker::protocol::{Unavailable, UnavailableKind};
 
+use super::access::Endpoint;
 use super::challenge::Challenge;
-use super::client::{Action, Client};
 use super::failure;
 use super::secret::{Credentials, Secret};
 use super::transport::{Answer, Outgoing};
 use super::url::{self, Url};
+
+/// What is asked for, in messages.
+pub const WHAT: &str = "a token";
+
+/// What a request may do; a token is asked for each on its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// Read.
+    Pull,
+    /// Write.
+    Push,
+    /// Delete.
+    Delete,
+}
+
+impl Action {
+    /// The words of the token specification.
+    pub const fn scope(self) -> &'static str {
+        match self {
+            Action::Pull => "pull",
+            Action::Push => "pull,push",
+            Action::Delete => "delete,pull",
+        }
+    }
+}
 
 #[derive(Deserialize)]
 struct Answered {
@@ -46,44 +71,85 @@ pub fn basic(username: &str, password: &Secret, host: &str) -> Result<HeaderValu
     header("Basic", encoded.expose(), host)
 }
 
-/// Asks the service for a token that allows `action` on the client's repository.
-pub fn ask(
-    client: &Client<'_>,
-    challenge: &Challenge,
-    action: Action,
-    registry: &Url,
-) -> Result<HeaderValue, Unavailable> {
-    let realm = realm(client, challenge, registry)?;
-    let path = &client.endpoint().path;
-    let scope = match challenge.get("scope") {
-        Some(scope) if !scope.is_empty() => scope.to_owned(),
-        _ => format!("repository:{path}:{}", action.scope()),
-    };
-    let service = challenge.get("service").unwrap_or_default();
-    let answer = match &client.endpoint().credentials {
-        Some(Credentials::Identity(identity)) => post(client, &realm, service, &scope, identity)?,
-        Some(Credentials::Basic { username, password }) => {
-            let basic = basic(username, password, &realm.authority)?;
-            get(client, realm, service, &scope, Some(&basic))?
+/// A question to a token service.
+pub struct Question {
+    service: Url,
+    authorization: Option<HeaderValue>,
+    form: Option<Secret>,
+}
+
+impl Question {
+    /// Asks for a token that allows `action` on the endpoint's repository. The challenge came from `registry`.
+    pub fn new(
+        endpoint: &Endpoint,
+        challenge: &Challenge,
+        action: Action,
+        registry: &Url,
+    ) -> Result<Self, Unavailable> {
+        let realm = realm(endpoint, challenge, registry)?;
+        let scope = match challenge.get("scope") {
+            Some(scope) if !scope.is_empty() => scope.to_owned(),
+            _ => format!("repository:{}:{}", endpoint.path, action.scope()),
+        };
+        let name = challenge.get("service").unwrap_or_default();
+        match &endpoint.credentials {
+            Some(Credentials::Identity(identity)) => {
+                let form = Some(form(name, &scope, identity));
+                Ok(Question { service: realm, authorization: None, form })
+            }
+            Some(Credentials::Basic { username, password }) => {
+                let authorization = Some(basic(username, password, &realm.authority)?);
+                Ok(Question { service: with_query(realm, name, &scope), authorization, form: None })
+            }
+            Some(Credentials::Bearer(_)) | None => {
+                let service = with_query(realm, name, &scope);
+                Ok(Question { service, authorization: None, form: None })
+            }
         }
-        Some(Credentials::Bearer(_)) | None => get(client, realm, service, &scope, None)?,
-    };
-    let answered: Answered = serde_json::from_slice(&answer.body).map_err(|_| {
-        failure::senseless(&answer.url.authority, WHAT, "gave an answer that holds none")
-    })?;
-    let token =
-        [answered.token, answered.access_token].into_iter().flatten().find(|t| !t.is_empty());
-    match token.map(Secret::new) {
-        Some(token) => header("Bearer", token.expose(), &answer.url.authority),
-        None => {
-            Err(failure::senseless(&answer.url.authority, WHAT, "gave an answer that holds none"))
+    }
+
+    /// The request. No redirect of its answer may be followed: it would carry the password, or come back with a
+    /// stranger's token.
+    pub fn request(&self) -> Outgoing<'_> {
+        let mut headers = vec![("accept", "application/json")];
+        if self.form.is_some() {
+            headers.push(("content-type", "application/x-www-form-urlencoded"));
+        }
+        Outgoing {
+            method: if self.form.is_some() { Method::POST } else { Method::GET },
+            url: &self.service,
+            headers,
+            authorization: self.authorization.as_ref(),
+            body: self.form.as_ref().map(|form| form.expose().as_bytes()),
+            limit: limits::TOKEN_BYTES,
         }
     }
 }
 
-const WHAT: &str = "a token";
+/// The token in a service's answer, as `Authorization`.
+pub fn in_answer(answer: &Answer) -> Result<HeaderValue, Unavailable> {
+    let host = &answer.url.authority;
+    if answer.too_large {
+        return Err(failure::senseless(host, WHAT, "gave an answer without end"));
+    }
+    match answer.status {
+        200 => {}
+        // Token services answer wrong credentials with 400 too.
+        400 => {
+            let refused = failure::refused(host, WHAT, answer);
+            return Err(Unavailable { kind: UnavailableKind::Denied, ..refused });
+        }
+        _ => return Err(failure::refused(host, WHAT, answer)),
+    }
+    let without = || failure::senseless(host, WHAT, "gave an answer that holds none");
+    let answered: Answered = serde_json::from_slice(&answer.body).map_err(|_| without())?;
+    let token =
+        [answered.token, answered.access_token].into_iter().flatten().find(|t| !t.is_empty());
+    let token = token.map(Secret::new).ok_or_else(without)?;
+    header("Bearer", token.expose(), host)
+}
 
-fn realm(client: &Client<'_>, challenge: &Challenge, registry: &Url) -> Result<Url, Unavailable> {
+fn realm(endpoint: &Endpoint, challenge: &Challenge, registry: &Url) -> Result<Url, Unavailable> {
     let named = challenge.get("realm").unwrap_or_default();
     let parsed = Url::parse(named);
     let allowed = |realm: &Url| {
@@ -94,20 +160,14 @@ fn realm(client: &Client<'_>, challenge: &Challenge, registry: &Url) -> Result<U
     parsed.filter(allowed).ok_or_else(|| {
         let detail = format!(
             "{} wants a token asked of `{}`, which is neither https nor its own address; no credentials are sent there",
-            client.host(),
+            endpoint.authority,
             failure::printable(named)
         );
         failure::unavailable(UnavailableKind::Denied, detail)
     })
 }
 
-fn get(
-    client: &Client<'_>,
-    realm: Url,
-    service: &str,
-    scope: &str,
-    authorization: Option<&HeaderValue>,
-) -> Result<Answer, Unavailable> {
+fn with_query(realm: Url, service: &str, scope: &str) -> Url {
     let mut address = realm;
     if !service.is_empty() {
         address = address.with_query(&format!("service={}", url::encode(service)));
@@ -115,66 +175,14 @@ fn get(
     for part in scope.split(' ').filter(|part| !part.is_empty()) {
         address = address.with_query(&format!("scope={}", url::encode(part)));
     }
-    send(
-        client,
-        &Outgoing {
-            method: Method::GET,
-            url: &address,
-            headers: vec![("accept", "application/json")],
-            authorization,
-            body: None,
-            limit: limits::TOKEN_BYTES,
-        },
-    )
+    address
 }
 
-fn post(
-    client: &Client<'_>,
-    realm: &Url,
-    service: &str,
-    scope: &str,
-    identity: &Secret,
-) -> Result<Answer, Unavailable> {
-    let form = Secret::new(format!(
+fn form(service: &str, scope: &str, identity: &Secret) -> Secret {
+    Secret::new(format!(
         "grant_type=refresh_token&client_id=imgcompat&service={}&scope={}&refresh_token={}",
         url::encode(service),
         url::encode(scope),
         url::encode(identity.expose())
-    ));
-    send(
-        client,
-        &Outgoing {
-            method: Method::POST,
-            url: realm,
-            headers: vec![
-                ("accept", "application/json"),
-                ("content-type", "application/x-www-form-urlencoded"),
-            ],
-            authorization: None,
-            body: Some(form.expose().as_bytes()),
-            limit: limits::TOKEN_BYTES,
-        },
-    )
-}
-
-/// No redirect is followed here: it would carry the password, or come back with a stranger's token.
-fn send(client: &Client<'_>, outgoing: &Outgoing<'_>) -> Result<Answer, Unavailable> {
-    let host = &outgoing.url.authority;
-    let mut answer = client
-        .sender_for(outgoing.url)?
-        .send(outgoing, client.deadline())
-        .map_err(|error| failure::no_answer(host, WHAT, error))?;
-    client.forget_secrets(&mut answer, outgoing.authorization);
-    if answer.too_large {
-        return Err(failure::senseless(host, WHAT, "gave an answer without end"));
-    }
-    match answer.status {
-        200 => Ok(answer),
-        // Token services answer wrong credentials with 400 too.
-        400 => {
-            let refused = failure::refused(host, WHAT, &answer);
-            Err(Unavailable { kind: UnavailableKind::Denied, ..refused })
-        }
-        _ => Err(failure::refused(host, WHAT, &answer)),
-    }
+    ))
 }

@@ -9,8 +9,9 @@ use crate::limits;
 use crate::oci::Digest;
 use crate::worker::protocol::Unavailable;
 
-use super::client::{Action, Call, Client, Redirects, Target};
+use super::client::{Call, Client, Redirects, Target};
 use super::failure;
+use super::token::Action;
 
 /// What a registry said to a manifest.
 pub struct Pushed {

@@ -283,10 +283,8 @@ fn converse(
             pipe.advance().map_err(WorkerError::Answer)?;
         }
     }
-    let text = crate::audit::sanitize::bounded_line(
-        &String::from_utf8_lossy(&stderr.into_bytes()),
-        STDERR_BYTES,
-    );
+    let text =
+        crate::sanitize::bounded_line(&String::from_utf8_lossy(&stderr.into_bytes()), STDERR_BYTES);
     Ok((stdout.into_bytes(), text))
 }
 

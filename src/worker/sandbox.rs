@@ -10,7 +10,7 @@ use std::fs;
 use std::io;
 
 use super::{call_filter, file_rules};
-use crate::registry::secret;
+use crate::surroundings;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
@@ -38,7 +38,7 @@ const LIMITS: [(Resource, u64); 6] = [
 /// out-of-memory killer, and keep secrets out of core dumps.
 pub fn prepare() {
     let _ = fs::write("/proc/self/oom_score_adj", "0");
-    secret::keep_out_of_core_dumps();
+    surroundings::keep_out_of_core_dumps();
 }
 
 /// Gives up privileges and takes on limits. An error means that the confinement is not complete, and the caller

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use imgcompat::artifact::{cache, check};
 use imgcompat::audit::history::Lines;
-use imgcompat::audit::{Record, counters::Counters, message, repeats, sanitize};
+use imgcompat::audit::{Record, counters::Counters, message, repeats};
 use imgcompat::deadline::Deadline;
 use imgcompat::host::{FeatureSet, Features, Host, HostRoot};
 use imgcompat::image::storage_records::Store;
@@ -344,7 +344,7 @@ fn specification(bytes: &[u8]) {
 
 fn local_specification(bytes: &[u8]) {
     let _ = decode::decode_local(bytes);
-    let _ = imgcompat::worker::compile::compile(bytes);
+    let _ = imgcompat::tasks::compile::compile(bytes);
 }
 
 fn lint(bytes: &[u8]) {
@@ -432,7 +432,7 @@ fn record(bytes: &[u8]) {
     assert!(line.len() <= imgcompat::limits::REFUSAL_BYTES, "{}", line.len());
     assert!(!line.trim_end().chars().any(char::is_control), "{line:?}");
     record.to_line();
-    sanitize::bounded_line(&record.reason, 100);
+    imgcompat::sanitize::bounded_line(&record.reason, 100);
 }
 
 /// The first byte says which file.
@@ -539,7 +539,7 @@ fn kept_files(bytes: &[u8]) {
             let _ = Counters::load(&cache).catch_up(&folder().join("log"));
         }
         _ => {
-            let boot = imgcompat::artifact::clock::boot_id();
+            let boot = imgcompat::clock::boot_id();
             let head = format!("boot {boot} version {}\n", env!("CARGO_PKG_VERSION"));
             keep("host", "cpuid", &[head.as_bytes(), rest].concat());
             let host = Host::local().remembering(&cache);

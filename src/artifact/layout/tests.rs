@@ -17,7 +17,7 @@ struct InProcess(Cell<u32>);
 impl Checker for InProcess {
     fn check(&self, bytes: &[u8], _: &Deadline) -> Result<CheckAnswer, WorkerError> {
         self.0.set(self.0.get() + 1);
-        Ok(crate::worker::check::check(bytes))
+        Ok(crate::tasks::check::check(bytes))
     }
 }
 

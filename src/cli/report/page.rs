@@ -9,8 +9,8 @@ use time::OffsetDateTime;
 use super::advice::{self, Answer, Step};
 use super::{minute, plot};
 use crate::audit::history::Reading;
-use crate::audit::sanitize;
 use crate::audit::statistics::{Counts, Group, Groups, Statistics};
+use crate::sanitize;
 
 /// Rows of the largest table; JSON has all.
 const ROWS: usize = 50;

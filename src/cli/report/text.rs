@@ -3,9 +3,9 @@
 use super::advice::{self, Answer};
 use super::minute;
 use crate::audit::history::Reading;
-use crate::audit::sanitize;
 use crate::audit::statistics::{Group, Groups, Statistics};
 use crate::cli::paint::{Colour, Paint};
+use crate::sanitize;
 
 /// Rows of one table; JSON has all.
 const ROWS: usize = 10;

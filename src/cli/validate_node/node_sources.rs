@@ -13,10 +13,10 @@ use crate::limits;
 use crate::oci::{Digest, Reference};
 use crate::paths::Paths;
 use crate::policy::Policy;
+use crate::tasks::{check, compile};
 use crate::verdict::{Cause, Verdict};
 use crate::worker::process::WorkerError;
 use crate::worker::protocol::{CheckAnswer, CompileAnswer};
-use crate::worker::{check, compile};
 
 /// Where to look.
 pub(super) struct NodeSources {
@@ -73,7 +73,7 @@ impl NodeSources {
         let name = reference.to_string();
         let found = local::find(directory, &self.cache, &[name.as_str()], &InProcess, &deadline);
         for problem in &found.problems {
-            let problem = crate::audit::sanitize::bounded_line(problem, limits::REFUSAL_BYTES);
+            let problem = crate::sanitize::bounded_line(problem, limits::REFUSAL_BYTES);
             eprintln!("imgcompat: warning: {problem}");
         }
         let reports = found.artifacts.iter().map(|artifact| judged(artifact, args, features));

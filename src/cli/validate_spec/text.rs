@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::super::paint::{Colour, Paint};
 use super::{Finding, Report};
-use crate::audit::sanitize;
+use crate::sanitize;
 use crate::spec::diagnostic::Severity;
 use crate::spec::yaml;
 

@@ -19,10 +19,11 @@ mod docker_like;
 mod stage;
 
 use super::{Finding, Level};
-use crate::audit::{Record, sanitize};
+use crate::audit::Record;
 use crate::engine::{self, Adapter, Node};
 use crate::paths::Paths;
 use crate::policy::{Action, Mode, Policy};
+use crate::sanitize;
 
 use command::Ended;
 use stage::Stage;

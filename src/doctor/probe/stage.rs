@@ -145,7 +145,7 @@ fn remove_stale(directory: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::worker::compile;
+    use crate::tasks::compile;
     use crate::worker::protocol::CompileAnswer;
 
     #[test]

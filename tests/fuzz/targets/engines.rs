@@ -38,7 +38,7 @@ impl Containerd for Fake {
 
 impl Checker for Fake {
     fn check(&self, bytes: &[u8], _: &Deadline) -> Result<CheckAnswer, WorkerError> {
-        Ok(imgcompat::worker::check::check(bytes))
+        Ok(imgcompat::tasks::check::check(bytes))
     }
 }
 

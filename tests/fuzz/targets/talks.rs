@@ -102,7 +102,7 @@ pub fn containerd_api(bytes: &[u8]) {
         deadline_ms: 2_000,
     };
     let request = serde_json::to_vec(&request).expect("a request");
-    let _ = imgcompat::worker::containerd::run(&*request, Vec::new(), || Ok(()));
+    let _ = imgcompat::tasks::containerd::run(&*request, Vec::new(), || Ok(()));
 }
 
 fn answer_grpc(mut stream: UnixStream) -> Option<()> {

@@ -5,10 +5,10 @@
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
-use super::protocol::{DocumentsAnswer, DocumentsRequest, read_request, write_answer};
 use crate::deadline::Deadline;
 use crate::registry::access::{Access, Options};
 use crate::registry::documents;
+use crate::worker::protocol::{DocumentsAnswer, DocumentsRequest, read_request, write_answer};
 
 /// Answers one request.
 pub fn run(

@@ -3,9 +3,9 @@
 
 use std::io::{self, Read, Write};
 
-use super::protocol::{CompileAnswer, read_specification, write_answer};
 use crate::image::ImagePattern;
 use crate::spec::decode::{LocalSpecification, decode_local};
+use crate::worker::protocol::{CompileAnswer, read_specification, write_answer};
 
 /// Reads the file from `input`, confines itself, and answers on `output`.
 pub fn run(

@@ -5,9 +5,9 @@
 
 use std::io::{self, Read, Write};
 
-use super::protocol::{CheckAnswer, read_specification};
 use crate::limits;
 use crate::spec::decode::decode;
+use crate::worker::protocol::{CheckAnswer, read_specification};
 
 /// Warnings that are handed on.
 const WARNINGS: usize = 20;

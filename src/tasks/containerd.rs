@@ -20,11 +20,11 @@ use prost::Message;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::protocol::{
+use crate::deadline::Deadline;
+use crate::worker::protocol::{
     ContainerdAnswer, ContainerdContainer, ContainerdImage, ContainerdPod, ContainerdRequest,
     read_request, write_answer,
 };
-use crate::deadline::Deadline;
 
 /// Longest answer of containerd: thousands of images are below 4 MiB; its own limit is 16.
 const ANSWER_BYTES: usize = 16 << 20;

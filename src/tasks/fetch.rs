@@ -11,7 +11,7 @@ use crate::deadline::Deadline;
 use crate::registry::access::{Access, Options};
 use crate::registry::fetch;
 
-use super::protocol::{FetchOutcome, FetchRequest, read_request};
+use crate::worker::protocol::{FetchOutcome, FetchRequest, read_request};
 
 /// Answers one request. `enter_sandbox` gives up the process's rights; nothing is sent before it has succeeded.
 pub fn run(
