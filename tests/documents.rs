@@ -94,14 +94,15 @@ fn every_specification_is_one() {
     let specifications = of_language("yaml");
     assert!(specifications.len() >= 11);
     for block in specifications {
-        let own: String = match block.text.starts_with("images:") {
+        let own: String = if block.text.starts_with("images:") {
             // A local specification has its patterns before it.
-            true => block
+            block
                 .text
                 .split_inclusive('\n')
                 .filter(|line| !line.starts_with("images:") && !line.starts_with("combine:"))
-                .collect(),
-            false => block.text.clone(),
+                .collect()
+        } else {
+            block.text.clone()
         };
         let checked = lint::check(own.as_bytes());
         assert!(checked.specification.is_some(), "{}: {:#?}", block.place, checked.findings);

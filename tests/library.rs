@@ -34,9 +34,12 @@ fn serve(text: Option<&str>) -> Server {
         let subject = Digest::of(image.as_bytes());
         registry.attach(&subject, &manifest(&subject, text), text);
     }
-    Server::start(move |asked| match asked.target.ends_with("/manifests/1") {
-        true => answer(200, media_type::IMAGE_MANIFEST, image.clone()),
-        false => attached::reply(&registry.0.lock().unwrap(), asked),
+    Server::start(move |asked| {
+        if asked.target.ends_with("/manifests/1") {
+            answer(200, media_type::IMAGE_MANIFEST, image.clone())
+        } else {
+            attached::reply(&registry.0.lock().unwrap(), asked)
+        }
     })
 }
 

@@ -20,10 +20,12 @@ type Kleene = Option<bool>;
 
 fn and(values: impl IntoIterator<Item = Kleene>) -> Kleene {
     let values: Vec<Kleene> = values.into_iter().collect();
-    match values.contains(&Some(false)) {
-        true => Some(false),
-        false if values.contains(&None) => None,
-        false => Some(true),
+    if values.contains(&Some(false)) {
+        Some(false)
+    } else if values.contains(&None) {
+        None
+    } else {
+        Some(true)
     }
 }
 

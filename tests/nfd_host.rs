@@ -63,9 +63,10 @@ fn reference() -> Result<&'static PathBuf, &'static String> {
 /// What the reference prints, or the end of what it says instead.
 fn export(reference: &Path, what: &str, tree: Option<&Path>) -> Result<String, String> {
     let output = Command::new(reference).arg(what).args(tree).output().unwrap();
-    match output.status.success() {
-        true => Ok(String::from_utf8(output.stdout).unwrap()),
-        false => Err(String::from_utf8_lossy(&output.stdout).into_owned()),
+    if output.status.success() {
+        Ok(String::from_utf8(output.stdout).unwrap())
+    } else {
+        Err(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }
 
@@ -107,9 +108,10 @@ fn ours(what: &str) -> String {
 fn is_same(ours: &str, theirs: &str) -> bool {
     let differs =
         |text: &str| without_differences(text) != serde_json::from_str::<Json>(text).unwrap();
-    match differs(ours) || differs(theirs) {
-        true => without_differences(ours) == without_differences(theirs),
-        false => ours == theirs,
+    if differs(ours) || differs(theirs) {
+        without_differences(ours) == without_differences(theirs)
+    } else {
+        ours == theirs
     }
 }
 

@@ -497,11 +497,14 @@ fn without_the_api_it_is_asked_once_an_errand_and_noticed_at_the_next() {
     let gained = has_api.clone();
     let server = Server::start(move |asked| {
         let api = gained.load(std::sync::atomic::Ordering::SeqCst);
-        match asked.target.contains(REFERRERS) {
-            true if !api => Reply::Answer(404, vec![], b"404 page not found\n".to_vec()),
-            true if asked.target.contains(content.subject.hex()) => list(&[content.entry()]),
-            true => list(&[]),
-            false => content.reply(asked),
+        if !asked.target.contains(REFERRERS) {
+            content.reply(asked)
+        } else if !api {
+            Reply::Answer(404, vec![], b"404 page not found\n".to_vec())
+        } else if asked.target.contains(content.subject.hex()) {
+            list(&[content.entry()])
+        } else {
+            list(&[])
         }
     });
     let repository = Repository { registry: server.authority.clone(), path: "a".to_owned() };

@@ -145,9 +145,10 @@ impl Case {
     fn tool(&self, arguments: &[&str], authfile: &str) -> (i32, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_imgcompat"));
         command.args(arguments).arg("--authfile").arg(self.path(authfile));
-        match self.tls {
-            true => command.arg("--tls-verify").arg("--cert-dir").arg(self.path("certs")),
-            false => command.arg("--plain-http"),
+        if self.tls {
+            command.arg("--tls-verify").arg("--cert-dir").arg(self.path("certs"))
+        } else {
+            command.arg("--plain-http")
         };
         let output = command.output().unwrap();
         let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
@@ -166,9 +167,10 @@ impl Case {
         let mut command = Command::new(oras);
         command.args(arguments);
         command.arg("--registry-config").arg(self.path("auth.json"));
-        match self.tls {
-            true => command.arg("--ca-file").arg(self.path("certs/ca.crt")),
-            false => command.arg("--plain-http"),
+        if self.tls {
+            command.arg("--ca-file").arg(self.path("certs/ca.crt"))
+        } else {
+            command.arg("--plain-http")
         };
         let output = command.output().unwrap();
         let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();

@@ -104,9 +104,8 @@ fn what_a_registry_lies_about_is_named() {
     let foreign =
         Content::with(&Digest::of(b"another image"), faulty_registry::SPECIFICATION, |m| m);
     let listed = faulty_registry::list(&[foreign.entry()]);
-    let server = Server::start(move |asked| match asked.target.contains(REFERRERS) {
-        true => listed.clone(),
-        false => foreign.reply(asked),
+    let server = Server::start(move |asked| {
+        if asked.target.contains(REFERRERS) { listed.clone() } else { foreign.reply(asked) }
     });
     explained(
         "another subject",
@@ -187,9 +186,10 @@ fn a_redirect_to_another_host_is_followed_without_credentials_and_to_a_strangers
             if asked.header("authorization").is_none() {
                 return with_header(error(401, "X"), "WWW-Authenticate", "Basic realm=x");
             }
-            match asked.target.contains(BLOB) {
-                true => redirect(307, &format!("{address}{}", asked.target)),
-                false => content.reply(asked),
+            if asked.target.contains(BLOB) {
+                redirect(307, &format!("{address}{}", asked.target))
+            } else {
+                content.reply(asked)
             }
         });
         if verdict == "found" {

@@ -28,14 +28,16 @@ pub fn engines(wanted: &Wanted) {
         return inside(wanted);
     }
     for runtime in ["crun", "runc"] {
-        match is_there(runtime) {
-            true => with_runtime(wanted, runtime),
-            false => println!("\n{runtime} is not measured: it is not here."),
+        if is_there(runtime) {
+            with_runtime(wanted, runtime);
+        } else {
+            println!("\n{runtime} is not measured: it is not here.");
         }
     }
-    match is_there("podman") {
-        true => podman(wanted),
-        false => println!("\npodman is not measured: it is not here."),
+    if is_there("podman") {
+        podman(wanted);
+    } else {
+        println!("\npodman is not measured: it is not here.");
     }
 }
 

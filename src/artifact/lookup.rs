@@ -293,9 +293,10 @@ fn just_now(key: &Key, answer: &Answer) -> Lookup {
 
 fn serve(entry: &Entry, answer: &Answer, age: Duration, stale: bool) -> Lookup {
     let place = entry.key.repository.to_string();
-    let source = match stale {
-        true => Source::StaleCache(place, age.as_secs()),
-        false => Source::Cache(place, age.as_secs()),
+    let source = if stale {
+        Source::StaleCache(place, age.as_secs())
+    } else {
+        Source::Cache(place, age.as_secs())
     };
     content(&answer.content, source)
 }

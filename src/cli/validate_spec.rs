@@ -73,10 +73,7 @@ pub fn run(arguments: &Args) -> Outcome {
         (None, Some("-")) => ("<stdin>", read(io::stdin().lock(), "standard input")?),
         (None, file) => read_file(file.unwrap_or_default())?,
     };
-    let checked = match arguments.local {
-        true => lint::check_local(&bytes),
-        false => lint::check(&bytes),
-    };
+    let checked = if arguments.local { lint::check_local(&bytes) } else { lint::check(&bytes) };
     let report = Report::new(name, &checked);
     print(&match arguments.output {
         Format::Text => text::render(&report, &bytes, Paint::for_stdout()),

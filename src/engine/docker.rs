@@ -116,9 +116,10 @@ impl Adapter for Docker {
         for (name, runtime) in runtimes.into_iter().flatten() {
             let path = runtime.get("path").and_then(Value::as_str).unwrap_or_default();
             let handler = if name == default { format!("{name} (default)") } else { name.clone() };
-            effects.push(match node.is_ours(path) {
-                true => of(&handler, Some(Via::Wrapper), path.to_owned()),
-                false => of(&handler, None, format!("its program is {path:?}")),
+            effects.push(if node.is_ours(path) {
+                of(&handler, Some(Via::Wrapper), path.to_owned())
+            } else {
+                of(&handler, None, format!("its program is {path:?}"))
             });
         }
         if runtimes.is_none_or(|runtimes| !runtimes.contains_key(default)) {

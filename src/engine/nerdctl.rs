@@ -44,13 +44,10 @@ impl Adapter for Nerdctl {
 
     fn effects(&self, node: &Node) -> Vec<Effect> {
         let handler = "runc by its name".to_owned();
-        vec![match node.is_ours(LINK) {
-            true => Effect { handler, via: Some(Via::Wrapper), detail: LINK.to_owned() },
-            false => Effect {
-                handler,
-                via: None,
-                detail: format!("{LINK} is not a link to our wrapper"),
-            },
+        vec![if node.is_ours(LINK) {
+            Effect { handler, via: Some(Via::Wrapper), detail: LINK.to_owned() }
+        } else {
+            Effect { handler, via: None, detail: format!("{LINK} is not a link to our wrapper") }
         }]
     }
 

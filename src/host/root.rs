@@ -275,9 +275,10 @@ fn concatenated(prefix: &str, path: &str) -> Result<PathBuf, Errno> {
     if own.is_some_and(|directory| !join(prefix, directory).is_dir()) {
         return Ok(PathBuf::from(path));
     }
-    match path.starts_with("/sys/") || path.starts_with("/proc/") {
-        true => Ok(join(prefix, path)),
-        false => resolve(path, |path| join(prefix, path)),
+    if path.starts_with("/sys/") || path.starts_with("/proc/") {
+        Ok(join(prefix, path))
+    } else {
+        resolve(path, |path| join(prefix, path))
     }
 }
 

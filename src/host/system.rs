@@ -74,10 +74,7 @@ pub(super) fn dmiid(host: &Host) -> Result<Feature, Absence> {
 
 /// `system.name`: the node's name as the environment gives it; empty if it does not, or for a recorded host.
 pub(super) fn name(host: &Host) -> Result<Feature, Absence> {
-    let name = match host.root().is_recorded() {
-        true => None,
-        false => std::env::var_os("NODE_NAME"),
-    };
+    let name = if host.root().is_recorded() { None } else { std::env::var_os("NODE_NAME") };
     let name = name.unwrap_or_default().to_string_lossy().into_owned();
     Ok(Feature::attributes([("nodename", name)]))
 }

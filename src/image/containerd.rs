@@ -56,12 +56,11 @@ pub fn identify(
 ) -> Result<Identification, Unidentified> {
     let record = ask(task, containerd, deadline)?;
     let cri = task.namespace == CRI;
-    *known_as = match cri {
-        true => {
-            let pod = Pod { name: &record.pod.name, namespace: &record.pod.namespace };
-            KnownAs::in_pod(&record.name, pod)
-        }
-        false => KnownAs::container(&record.name),
+    *known_as = if cri {
+        let pod = Pod { name: &record.pod.name, namespace: &record.pod.namespace };
+        KnownAs::in_pod(&record.name, pod)
+    } else {
+        KnownAs::container(&record.name)
     };
     if cri && record.kind.as_deref() == Some("sandbox") {
         return Ok(Identification::NotJudged(NotJudged::Sandbox));

@@ -73,9 +73,10 @@ fn identify_once(
     };
     check_root(&record, start, root.as_ref())?;
     let metadata: ContainerMetadata = serde_json::from_str(&record.metadata).unwrap_or_default();
-    *known_as = match metadata.pod_id.is_empty() {
-        true => KnownAs::container(&metadata.name),
-        false => KnownAs::in_pod(&metadata.metadata_name, Pod::of_crio(&metadata.pod_name)),
+    *known_as = if metadata.pod_id.is_empty() {
+        KnownAs::container(&metadata.name)
+    } else {
+        KnownAs::in_pod(&metadata.metadata_name, Pod::of_crio(&metadata.pod_name))
     };
     if metadata.pod {
         return Ok(Identification::NotJudged(NotJudged::Sandbox));

@@ -121,10 +121,12 @@ fn ask(
         credential_program::clean_environment(&mut command, files);
     }
     let ended = credential_program::run(command, server.as_bytes())?;
-    match ended.succeeded {
-        true => Ok(Some(ended.output)),
-        false if ended.output.expose().to_ascii_lowercase().contains(NOT_FOUND) => Ok(None),
-        false => Err("it failed".to_owned()),
+    if ended.succeeded {
+        Ok(Some(ended.output))
+    } else if ended.output.expose().to_ascii_lowercase().contains(NOT_FOUND) {
+        Ok(None)
+    } else {
+        Err("it failed".to_owned())
     }
 }
 

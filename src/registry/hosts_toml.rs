@@ -117,10 +117,10 @@ fn place(
     let url = Url::parse(&full)
         .ok_or_else(|| unusable(path, format!("`{address}` is not the address of a server")))?;
     let folder = url.target.split('?').next().unwrap_or_default().trim_end_matches('/');
-    let base = match host.override_path {
-        true => folder.to_owned(),
-        false if folder.ends_with("/v2") => folder.to_owned(),
-        false => format!("{folder}/v2"),
+    let base = if host.override_path || folder.ends_with("/v2") {
+        folder.to_owned()
+    } else {
+        format!("{folder}/v2")
     };
     let registry = repository.registry.as_str();
     let stands_in = url.authority != registry

@@ -140,10 +140,8 @@ impl Sender {
         };
         let (parts, body) = response.into_parts();
         let mut bytes = Vec::new();
-        let limit = match parts.status.is_success() {
-            true => outgoing.limit,
-            false => limits::ERROR_BODY_BYTES,
-        };
+        let limit =
+            if parts.status.is_success() { outgoing.limit } else { limits::ERROR_BODY_BYTES };
         body.into_reader().take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
         let too_large = bytes.len() as u64 > limit;
         bytes.truncate(usize::try_from(limit).unwrap_or(usize::MAX));

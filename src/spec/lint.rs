@@ -243,11 +243,11 @@ impl Surroundings {
 const START: Position = Position { line: 1, column: 1 };
 
 fn label(rule: &Rule) -> String {
-    match rule.name.is_empty() {
-        true => rule
-            .position
-            .map_or_else(|| "without a name".to_owned(), |at| format!("of line {}", at.line)),
-        false => format!("{:?}", rule.name),
+    if rule.name.is_empty() {
+        rule.position
+            .map_or_else(|| "without a name".to_owned(), |at| format!("of line {}", at.line))
+    } else {
+        format!("{:?}", rule.name)
     }
 }
 

@@ -335,9 +335,10 @@ impl Loader {
         self.document.children.extend(self.pending.drain(frame.first_pending..));
         let len = number(self.document.children.len()) - first;
         if let Some(node) = self.document.nodes.get_mut(frame.id as usize) {
-            node.kind = match frame.mapping {
-                true => Kind::Mapping { first, len },
-                false => Kind::Sequence { first, len },
+            node.kind = if frame.mapping {
+                Kind::Mapping { first, len }
+            } else {
+                Kind::Sequence { first, len }
             };
         }
         let nodes = self.nodes - frame.nodes_before;

@@ -185,9 +185,12 @@ fn row_7_what_cannot_be_verified_is_never_no_artifact() {
     for (fault, reply) in table {
         follows_policy(fault, Cause::RegistryUnavailable, "", || {
             let reply = reply.clone();
-            from(move |asked| match asked.target.contains("/referrers/") {
-                true => reply.clone(),
-                false => answer(200, media_type::IMAGE_MANIFEST, "{}"),
+            from(move |asked| {
+                if asked.target.contains("/referrers/") {
+                    reply.clone()
+                } else {
+                    answer(200, media_type::IMAGE_MANIFEST, "{}")
+                }
             })
         });
     }

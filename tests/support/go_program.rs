@@ -15,11 +15,11 @@ pub fn build(folder: &str, name: &str) -> Result<PathBuf, String> {
     let output = built.ok_or_else(|| "there is no Go compiler".to_owned())?;
     let errors = String::from_utf8_lossy(&output.stderr);
     let unreachable = ["dial tcp", "lookup ", "Forbidden", "proxyconnect", "connection refused"];
-    match output.status.success() {
-        true => Ok(program),
-        false if unreachable.iter().any(|sign| errors.contains(sign)) => {
-            Err(format!("the modules of {folder} cannot be fetched: {errors}"))
-        }
-        false => panic!("{folder} does not build: {errors}"),
+    if output.status.success() {
+        return Ok(program);
     }
+    if unreachable.iter().any(|sign| errors.contains(sign)) {
+        return Err(format!("the modules of {folder} cannot be fetched: {errors}"));
+    }
+    panic!("{folder} does not build: {errors}")
 }

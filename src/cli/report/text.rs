@@ -65,10 +65,7 @@ fn table(
     let mut text = format!("\n{}\n", paint.paint(Colour::Bold, heading));
     for (count, name, group) in rows.iter().take(ROWS) {
         let name = sanitize::bounded_line(name, 200);
-        let since = match why {
-            true => format!("since {}  ", minute(&group.since)),
-            false => String::new(),
-        };
+        let since = if why { format!("since {}  ", minute(&group.since)) } else { String::new() };
         text.push_str(&format!("{count:>9}  {since}last {}  {name}\n", minute(&group.last)));
         if why {
             text.push_str(&format!("{:>9}  {}\n", "", paint.paint(Colour::Dim, &group.why)));

@@ -71,9 +71,10 @@ impl Cpuid {
     /// with its last leaf then, which means nothing.)
     pub fn leaf(&self, leaf: u32, subleaf: u32) -> Registers {
         let class = leaf & 0xffff_0000;
-        match leaf == class || leaf <= self.ask(class, 0).eax {
-            true => self.ask(leaf, subleaf),
-            false => Registers::default(),
+        if leaf == class || leaf <= self.ask(class, 0).eax {
+            self.ask(leaf, subleaf)
+        } else {
+            Registers::default()
         }
     }
 

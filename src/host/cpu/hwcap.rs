@@ -48,10 +48,7 @@ fn parse(auxv: &[u8], words: Words) -> Hwcap {
 
 fn number(bytes: &[u8], words: Words) -> u64 {
     let add = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
-    match words.big_endian {
-        true => bytes.iter().fold(0, add),
-        false => bytes.iter().rev().fold(0, add),
-    }
+    if words.big_endian { bytes.iter().fold(0, add) } else { bytes.iter().rev().fold(0, add) }
 }
 
 /// The names of the bits that are set; a bit whose name is empty has none.

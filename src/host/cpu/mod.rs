@@ -70,10 +70,8 @@ pub(crate) struct Processor {
 impl Processor {
     /// The processor of the host at `root`; `kept` is what CPUID said before in this boot.
     pub(crate) fn of(root: &HostRoot, kept: Option<&str>) -> Self {
-        let recorded = match root.is_recorded() {
-            true => root.read_trimmed("/.imgcompat/arch").ok(),
-            false => None,
-        };
+        let recorded =
+            if root.is_recorded() { root.read_trimmed("/.imgcompat/arch").ok() } else { None };
         let name = recorded.as_deref().unwrap_or(std::env::consts::ARCH);
         let architecture = Architecture::named(name);
         let cpuid = Cpuid::of(root, &architecture, kept);

@@ -25,12 +25,13 @@ fn read(root: &HostRoot) -> Result<Attributes, ReadError> {
             Err(error) => return Err(error),
         }
     }
-    Ok(match sockets.is_empty() {
-        true => Attributes::new(),
-        false => Attributes::from([
+    Ok(if sockets.is_empty() {
+        Attributes::new()
+    } else {
+        Attributes::from([
             ("hardware_multithreading".to_owned(), threads.to_string()),
             ("socket_count".to_owned(), sockets.len().to_string()),
-        ]),
+        ])
     })
 }
 

@@ -66,9 +66,10 @@ impl Set<'_> {
 
     /// Leaf 7 says itself how many subleaves it has; the others are asked for without.
     fn leaf(&self, leaf: u32, subleaf: u32) -> Registers {
-        match leaf == 0x7 && subleaf > self.cpuid.leaf(0x7, 0).eax {
-            true => Registers::default(),
-            false => self.cpuid.leaf(leaf, subleaf),
+        if leaf == 0x7 && subleaf > self.cpuid.leaf(0x7, 0).eax {
+            Registers::default()
+        } else {
+            self.cpuid.leaf(leaf, subleaf)
         }
     }
 
@@ -135,9 +136,10 @@ impl Set<'_> {
         }
         match self.cpuid.leaf(0xb, 0).ebx & 0xffff {
             0 if self.vendor == "AMD" && self.model.family >= 23 => {
-                match self.cpuid.leaf(0x8000_0000, 0).eax >= 0x8000_001e {
-                    true => (self.cpuid.leaf(0x8000_001e, 0).ebx >> 8 & 0xff) + 1,
-                    false => 2,
+                if self.cpuid.leaf(0x8000_0000, 0).eax >= 0x8000_001e {
+                    (self.cpuid.leaf(0x8000_001e, 0).ebx >> 8 & 0xff) + 1
+                } else {
+                    2
                 }
             }
             0 => 1,

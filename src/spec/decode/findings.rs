@@ -55,11 +55,10 @@ impl Findings {
     pub(super) fn result(mut self, specification: Specification) -> Result<Decoded, Invalid> {
         self.errors.sort_by_key(|error| error.position);
         self.warnings.sort_by_key(|warning| warning.position);
-        match self.errors.is_empty() {
-            true => Ok(Decoded { specification, warnings: self.warnings }),
-            false => {
-                Err(Invalid { errors: self.errors, omitted: self.omitted, warnings: self.warnings })
-            }
+        if self.errors.is_empty() {
+            Ok(Decoded { specification, warnings: self.warnings })
+        } else {
+            Err(Invalid { errors: self.errors, omitted: self.omitted, warnings: self.warnings })
         }
     }
 }

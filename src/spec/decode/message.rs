@@ -164,14 +164,12 @@ pub(super) fn shelf(at: Position, key: &str) -> Diagnostic {
 }
 
 pub(super) fn duplicate_key(at: Position, before: Position, merged: bool) -> Diagnostic {
-    let message = match merged {
-        true => format!("this merged key replaces the one of line {}", before.line),
-        false => format!("this key is also on line {}; the last one counts", before.line),
+    let message = if merged {
+        format!("this merged key replaces the one of line {}", before.line)
+    } else {
+        format!("this key is also on line {}; the last one counts", before.line)
     };
-    let help = match merged {
-        true => "put the merge key `<<` first",
-        false => "remove one of them",
-    };
+    let help = if merged { "put the merge key `<<` first" } else { "remove one of them" };
     finding("duplicate-key", at, message, Some(help.to_owned()))
 }
 

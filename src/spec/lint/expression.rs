@@ -259,15 +259,16 @@ impl Linter {
             return false;
         }
         let off = values.iter().any(|value| matches!(value.as_str(), "n" | "no" | "false" | "off"));
-        let (message, help) = match off {
-            true => (
+        let (message, help) = if off {
+            (
                 format!("an option that is off is not there, so {option} never has this value"),
                 format!("write `{option}: {{op: DoesNotExist}}`"),
-            ),
-            false => (
+            )
+        } else {
+            (
                 format!("the value of {option} is y or m, so this never holds"),
                 format!("write `{option}: {{op: In, value: [\"y\", \"m\"]}}`, with the quotes"),
-            ),
+            )
         };
         self.warn("config-value", at, message, help);
         true

@@ -22,10 +22,7 @@ pub struct Needs {
 impl fmt::Display for Needs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "NFD {} or newer", self.version)?;
-        match self.because.is_empty() {
-            true => Ok(()),
-            false => write!(f, " ({})", self.because.join(", ")),
-        }
+        if self.because.is_empty() { Ok(()) } else { write!(f, " ({})", self.because.join(", ")) }
     }
 }
 

@@ -88,20 +88,18 @@ impl Linter {
 
     fn bare_term(&mut self, subject: Subject<'_>) -> Option<bool> {
         let feature = subject.feature?;
-        let message = match subject.is_of_devices() {
-            true => format!(
+        let message = if subject.is_of_devices() {
+            format!(
                 "this term asks only whether the host reports {} at all, which hosts without any such device do too",
                 feature.name
-            ),
-            false => {
-                format!("this term asks only whether the host reports {} at all", feature.name)
-            }
+            )
+        } else {
+            format!("this term asks only whether the host reports {} at all", feature.name)
         };
-        let help = match subject.is_of_devices() {
-            true => {
-                "add `matchExpressions`, or `matchExpressions: {}` to ask for at least one device"
-            }
-            false => "add `matchExpressions` with what it must have",
+        let help = if subject.is_of_devices() {
+            "add `matchExpressions`, or `matchExpressions: {}` to ask for at least one device"
+        } else {
+            "add `matchExpressions` with what it must have"
         };
         self.warn("bare-term", subject.position(), message, help);
         feature.everywhere.then_some(true)

@@ -37,9 +37,10 @@ pub(super) fn indented(source: &str) -> Option<Indented> {
     let mut state = State::default();
     for line in source.split_inclusive('\n') {
         let leading = line.len() - line.trim_start_matches(' ').len();
-        let moved = match state.inside() && !line.trim().is_empty() {
-            true => (state.opened_at + 1).saturating_sub(leading),
-            false => 0,
+        let moved = if state.inside() && !line.trim().is_empty() {
+            (state.opened_at + 1).saturating_sub(leading)
+        } else {
+            0
         };
         if (result.text.len() + moved + line.len()) as u64 > 2 * limits::SPECIFICATION_BYTES {
             return None;

@@ -72,9 +72,10 @@ fn answer_http(mut stream: impl Read + Write) {
     let head =
         format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n", part.len());
     // What begins as a status line is sent as it is; anything else is the body of a good answer.
-    let whole = match part.starts_with(b"HTTP") {
-        true => part.to_vec(),
-        false => [head.as_bytes(), b"Content-Type: application/json\r\n\r\n", part].concat(),
+    let whole = if part.starts_with(b"HTTP") {
+        part.to_vec()
+    } else {
+        [head.as_bytes(), b"Content-Type: application/json\r\n\r\n", part].concat()
     };
     let _ = stream.write_all(&whole);
 }
