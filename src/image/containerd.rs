@@ -8,10 +8,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::containers_storage::{cut, is_confirmed, move_to_front, push_new, repositories};
 use super::content_store::{ContentStore, PlatformImage};
-use super::identity::{Engine, Identification, ImageIdentity, NotJudged, Unidentified};
+use super::identity::{
+    Engine, Identification, ImageIdentity, NotJudged, Unidentified, move_to_front, push_new,
+};
 use super::known_as::{KnownAs, Pod};
+use super::names::{is_confirmed, repositories};
 use super::place::{self, Task};
 use crate::deadline::Deadline;
 use crate::oci::{Digest, Platform, Reference};
@@ -121,7 +123,7 @@ struct Images<'a> {
 }
 
 /// An image under one of its names.
-struct Named<'a> {
+struct NamedImage<'a> {
     name: &'a str,
     updated: Option<i64>,
     platform: PlatformImage,
@@ -129,7 +131,7 @@ struct Named<'a> {
 
 impl<'a> Images<'a> {
     /// Every platform of every image whose manifest is here. A target is read once, however many names it has.
-    fn all(&self) -> Vec<Named<'a>> {
+    fn all(&self) -> Vec<NamedImage<'a>> {
         let mut images: Vec<_> = self.record.images.iter().collect();
         images.sort_by(|a, b| a.target.cmp(&b.target));
         let mut known: Option<(&Digest, Vec<PlatformImage>)> = None;
@@ -139,7 +141,7 @@ impl<'a> Images<'a> {
                 Some((target, platforms)) if *target == image.target => platforms,
                 _ => self.store.platform_images(&image.target),
             };
-            let named = platforms.iter().map(|p| Named {
+            let named = platforms.iter().map(|p| NamedImage {
                 name: &image.name,
                 updated: image.updated,
                 platform: p.clone(),
@@ -161,7 +163,7 @@ impl<'a> Images<'a> {
         let mut candidates = self.all();
         candidates.retain(|named| named.platform.config == image_id);
         if candidates.is_empty() {
-            return Err(self.gone(id, image_id.as_str()));
+            return Err(Unidentified::image_gone(id, image_id.as_str()));
         }
         let typed = typed.filter(|typed| *typed != self.record.image);
         Ok(identity(image_id, typed, &candidates))
@@ -173,35 +175,36 @@ impl<'a> Images<'a> {
     /// Where the name does not count, the images do that have the layers and were here before.
     fn of_record(&self, id: &str) -> Result<ImageIdentity, Unidentified> {
         let all = self.all();
-        let fits = |named: &&Named<'_>| match &self.record.snapshot_parent {
+        let fits = |named: &&NamedImage<'_>| match &self.record.snapshot_parent {
             Some(parent) => self.store.chain_id(&named.platform.config).as_ref() == Some(parent),
             None => true,
         };
-        let was_here =
-            |named: &&Named<'_>| !self.is_later(self.store.committed(&named.platform.manifest));
-        let by_name: Vec<&Named<'_>> = all
+        let was_here = |named: &&NamedImage<'_>| {
+            !self.is_later(self.store.committed(&named.platform.manifest))
+        };
+        let by_name: Vec<&NamedImage<'_>> = all
             .iter()
             .filter(|named| named.name == self.record.image)
             .filter(fits)
             .filter(|named| !self.is_later(named.updated) || was_here(named))
             .collect();
-        let chosen: Vec<&Named<'_>> = if by_name.is_empty() && self.record.snapshot_parent.is_some()
-        {
-            all.iter().filter(fits).filter(was_here).collect()
-        } else {
-            by_name
-        };
+        let chosen: Vec<&NamedImage<'_>> =
+            if by_name.is_empty() && self.record.snapshot_parent.is_some() {
+                all.iter().filter(fits).filter(was_here).collect()
+            } else {
+                by_name
+            };
         let chosen = of_this_processor(chosen);
         let mut configs: Vec<&Digest> = chosen.iter().map(|named| &named.platform.config).collect();
         configs.sort();
         configs.dedup();
         match configs.as_slice() {
-            [] => Err(self.gone(id, &self.record.image)),
+            [] => Err(Unidentified::image_gone(id, &self.record.image)),
             [config] => {
                 let image_id = (*config).clone();
                 let same = all.iter().filter(|named| named.platform.config == image_id);
-                let same: Vec<Named<'_>> =
-                    same.map(|n| Named { platform: n.platform.clone(), ..*n }).collect();
+                let same: Vec<NamedImage<'_>> =
+                    same.map(|n| NamedImage { platform: n.platform.clone(), ..*n }).collect();
                 Ok(identity(image_id, Some(&self.record.image), &same))
             }
             several => Err(Unidentified::Ambiguous { id: id.to_owned(), count: several.len() }),
@@ -212,15 +215,11 @@ impl<'a> Images<'a> {
     fn is_later(&self, time: Option<i64>) -> bool {
         self.record.created.zip(time).is_some_and(|(created, time)| time > created)
     }
-
-    fn gone(&self, id: &str, image: &str) -> Unidentified {
-        Unidentified::ImageGone { id: id.to_owned(), image: cut(image) }
-    }
 }
 
 /// Platforms of an index may share their layers; then this machine's counts.
-fn of_this_processor<'b, 'a>(images: Vec<&'b Named<'a>>) -> Vec<&'b Named<'a>> {
-    let own = |named: &&Named<'_>| match &named.platform.architecture {
+fn of_this_processor<'b, 'a>(images: Vec<&'b NamedImage<'a>>) -> Vec<&'b NamedImage<'a>> {
+    let own = |named: &&NamedImage<'_>| match &named.platform.architecture {
         Some(architecture) => architecture == Platform::this_architecture(),
         None => true,
     };
@@ -229,7 +228,7 @@ fn of_this_processor<'b, 'a>(images: Vec<&'b Named<'a>>) -> Vec<&'b Named<'a>> {
 }
 
 /// Puts together what all names of one image say. The manifests of the name that was asked for come first.
-fn identity(image_id: Digest, typed: Option<&str>, candidates: &[Named<'_>]) -> ImageIdentity {
+fn identity(image_id: Digest, typed: Option<&str>, candidates: &[NamedImage<'_>]) -> ImageIdentity {
     let mut names: Vec<String> = Vec::new();
     for named in candidates.iter().filter(|named| named.name.parse::<Digest>().is_err()) {
         if !names.iter().any(|name| name == named.name) {
@@ -252,16 +251,14 @@ fn identity(image_id: Digest, typed: Option<&str>, candidates: &[Named<'_>]) -> 
             move_to_front(&mut indexes, index);
         }
     }
-    let repositories = repositories(reference.as_ref(), &names);
-    let (engine, pulled_by) = (Engine::Containerd, Vec::new());
     ImageIdentity {
-        engine,
+        engine: Engine::Containerd,
         image_id,
+        repositories: repositories(reference.as_ref(), &names),
         reference,
-        repositories,
         manifests,
         indexes,
-        pulled_by,
+        pulled_by: Vec::new(),
         names,
     }
 }

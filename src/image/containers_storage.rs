@@ -8,19 +8,20 @@
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use super::identity::{Engine, Identification, ImageIdentity, NotJudged, Unidentified};
+use super::identity::{
+    Engine, Identification, ImageIdentity, NotJudged, Unidentified, cut, move_to_front, push_new,
+};
 use super::known_as::{KnownAs, Pod};
-use super::remembered::{Known, Memory};
+use super::names::{is_confirmed, repositories};
+use super::remembered::{Memory, Remembered};
 use super::storage_records::{ContainerMetadata, ContainerRecord, ImageRecord, Store};
-use crate::oci::{Digest, Document, Reference, Repository};
+use crate::oci::{Digest, Document, Reference};
 use crate::start::ContainerStart;
 
 /// How long to wait before the one retry: a record that is being written appears within it.
 const RETRY_AFTER: Duration = Duration::from_millis(20);
 /// Most manifests looked at for one image; real ones have two or three.
 const MAX_MANIFESTS: usize = 32;
-/// Most repositories asked for one image.
-const MAX_REPOSITORIES: usize = 8;
 
 /// Where a bundle of containers/storage lies: `<base>/<driver>-containers/<id>/userdata`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -209,7 +210,7 @@ fn image_identity(
     memory: &Memory,
 ) -> Result<ImageIdentity, Unidentified> {
     let image_id = Digest::from_hex(image).map_err(|_| Unidentified::BadImageId(cut(image)))?;
-    let Known { names, mut manifests, mut indexes, .. } =
+    let Remembered { names, mut manifests, mut indexes, .. } =
         known_image(store, image, &image_id, memory)?;
     let reference = typed_name.parse().ok().filter(|typed| is_confirmed(typed, &names));
     if let Some(digest) = reference.as_ref().and_then(|r: &Reference| r.digest.as_ref()) {
@@ -234,23 +235,19 @@ fn known_image(
     image: &str,
     image_id: &Digest,
     memory: &Memory,
-) -> Result<Known, Unidentified> {
-    let place = memory.place(store);
-    if let Some(known) = place.as_ref().and_then(|place| place.recall(image)) {
-        return Ok(known);
+) -> Result<Remembered, Unidentified> {
+    let memory = memory.of_store(store);
+    if let Some(remembered) = memory.as_ref().and_then(|memory| memory.recall(image)) {
+        return Ok(remembered);
     }
     let (found_in, record) = find_image(store, image)?;
     let (manifests, indexes) = verified_documents(&found_in, &record, image_id);
-    let known = Known { id: image.to_owned(), names: all_names(&record), manifests, indexes };
+    let found = Remembered { id: image.to_owned(), names: all_names(&record), manifests, indexes };
     // What is in another store is bound to that one's records; and a manifest may be about to be stored.
-    if let Some(place) = place.filter(|_| found_in == *store && !known.manifests.is_empty()) {
-        place.remember(&known);
+    if let Some(memory) = memory.filter(|_| found_in == *store && !found.manifests.is_empty()) {
+        memory.remember(&found);
     }
-    Ok(known)
-}
-
-pub(super) fn cut(text: &str) -> String {
-    text.chars().take(100).collect()
+    Ok(found)
 }
 
 /// Looks in the container's store, then in those that the node's configuration adds.
@@ -277,30 +274,6 @@ fn all_names(record: &ImageRecord) -> Vec<String> {
         }
     }
     names
-}
-
-/// A typed name counts if the image really has, or had, a name in that repository.
-pub(super) fn is_confirmed(typed: &Reference, names: &[String]) -> bool {
-    names
-        .iter()
-        .filter_map(|name| name.parse::<Reference>().ok())
-        .any(|name| name.repository == typed.repository)
-}
-
-/// The typed reference's repository if a registry serves it; else every such repository among the names, so that
-/// a local tag on a pulled image does not hide where it came from.
-pub(super) fn repositories(reference: Option<&Reference>, names: &[String]) -> Vec<Repository> {
-    if let Some(reference) = reference.filter(|r| !r.repository.is_local()) {
-        return vec![reference.repository.clone()];
-    }
-    let mut repositories: Vec<Repository> = Vec::new();
-    for name in names.iter().filter_map(|name| name.parse::<Reference>().ok()) {
-        if !name.repository.is_local() && !repositories.contains(&name.repository) {
-            repositories.push(name.repository);
-        }
-    }
-    repositories.truncate(MAX_REPOSITORIES);
-    repositories
 }
 
 /// The image's manifests and indexes, newest first, each hashed and bound to the image id.
@@ -336,20 +309,6 @@ fn verified_documents(
 
 fn is_manifest_key(key: &str) -> bool {
     key == "manifest" || key.starts_with("manifest-sha256:")
-}
-
-pub(super) fn push_new(digests: &mut Vec<Digest>, digest: Digest) {
-    if !digests.contains(&digest) {
-        digests.push(digest);
-    }
-}
-
-pub(super) fn move_to_front(digests: &mut [Digest], wanted: &Digest) {
-    if let Some(place) = digests.iter().position(|digest| digest == wanted)
-        && let Some(front) = digests.get_mut(..=place)
-    {
-        front.rotate_right(1);
-    }
 }
 
 #[cfg(test)]

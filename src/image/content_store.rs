@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::oci::{Digest, Document};
+use crate::oci::{Descriptor, Digest, Document};
 use crate::{files, limits};
 
 /// Most manifests of one index that are looked at; real ones have at most some twenty platforms and as many
@@ -54,30 +54,30 @@ impl ContentStore {
     /// The images of all platforms that a digest leads to and whose manifests are here.
     pub fn platform_images(&self, target: &Digest) -> Vec<PlatformImage> {
         match self.document(target) {
-            Some(Document::Manifest(manifest)) => {
-                let config = manifest.config.digest;
-                vec![PlatformImage {
-                    index: None,
-                    manifest: target.clone(),
-                    config,
-                    architecture: None,
-                }]
-            }
+            Some(Document::Manifest(manifest)) => vec![PlatformImage {
+                index: None,
+                manifest: target.clone(),
+                config: manifest.config.digest,
+                architecture: None,
+            }],
             Some(Document::Index(index)) => {
                 let children = index.manifests.into_iter().take(MAX_CHILDREN);
-                children
-                    .filter_map(|child| match self.document(&child.digest)? {
-                        Document::Manifest(manifest) => Some(PlatformImage {
-                            index: Some(target.clone()),
-                            manifest: child.digest,
-                            config: manifest.config.digest,
-                            architecture: child.platform.map(|platform| platform.architecture),
-                        }),
-                        Document::Index(_) => None,
-                    })
-                    .collect()
+                children.filter_map(|child| self.child_image(target, child)).collect()
             }
             None => Vec::new(),
+        }
+    }
+
+    /// The image of one platform; `None` if its manifest is not here.
+    fn child_image(&self, index: &Digest, child: Descriptor) -> Option<PlatformImage> {
+        match self.document(&child.digest)? {
+            Document::Manifest(manifest) => Some(PlatformImage {
+                index: Some(index.clone()),
+                manifest: child.digest,
+                config: manifest.config.digest,
+                architecture: child.platform.map(|platform| platform.architecture),
+            }),
+            Document::Index(_) => None,
         }
     }
 

@@ -13,10 +13,13 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::containerd::{self, Containerd};
-use super::containers_storage::{self, is_confirmed, move_to_front, push_new, repositories};
+use super::containers_storage::root_place;
 use super::content_store::{ContentStore, PlatformImage};
-use super::identity::{Engine, Identification, ImageIdentity, Unidentified};
+use super::identity::{
+    Engine, Identification, ImageIdentity, Unidentified, cut, move_to_front, push_new,
+};
 use super::known_as::KnownAs;
+use super::names::{is_confirmed, repositories};
 use super::place::{self, Task};
 use crate::deadline::Deadline;
 use crate::oci::{Digest, Reference, Repository};
@@ -95,7 +98,7 @@ pub fn identify(
 /// the default. Each counts only with a record of the container in it.
 fn data_roots(start: &ContainerStart, daemon_config: &Path) -> Vec<PathBuf> {
     let root = start.root_path.as_deref();
-    let by_layer = root.and_then(containers_storage::root_place).map(|place| place.store.root);
+    let by_layer = root.and_then(root_place).map(|place| place.store.root);
     // containerd's store: <data root>/rootfs/<snapshotter>/<id>
     let by_mount = root.and_then(|root| {
         let rootfs = root.parent()?.parent()?;
@@ -172,8 +175,7 @@ fn by_containerd_store(
     let platforms = store.platform_images(&target);
     let Some(platform) = platforms.into_iter().find(|platform| platform.manifest == *manifest)
     else {
-        let (id, image) = (container.id.clone(), container.config.image.clone());
-        return Err(Unidentified::ImageGone { id, image: containers_storage::cut(&image) });
+        return Err(Unidentified::image_gone(&container.id, &container.config.image));
     };
     let PlatformImage { index, manifest, config, .. } = platform;
     let reference = full_reference(&container.config.image);
@@ -205,14 +207,13 @@ fn target_names(
     let same = images.into_iter().filter(|image| image.target.as_str() == container.image);
     let names: Vec<String> = same.map(|image| image.name).collect();
     if names.is_empty() {
-        let (id, image) = (container.id.clone(), container.config.image.clone());
-        return Err(Unidentified::ImageGone { id, image: containers_storage::cut(&image) });
+        return Err(Unidentified::image_gone(&container.id, &container.config.image));
     }
     Ok(names)
 }
 
 fn bad_image_id(text: &str) -> Unidentified {
-    Unidentified::BadImageId(containers_storage::cut(text))
+    Unidentified::BadImageId(cut(text))
 }
 
 /// `Image` is the image id; the names and digests are those that Docker has for it now.
@@ -225,8 +226,7 @@ fn by_older_store(
     let names =
         names_of(&read_json(&directory, "repositories.json")?.unwrap_or_default(), &image_id);
     if names.is_empty() {
-        let (id, image) = (container.id.clone(), container.config.image.clone());
-        return Err(Unidentified::ImageGone { id, image: containers_storage::cut(&image) });
+        return Err(Unidentified::image_gone(&container.id, &container.config.image));
     }
     let reference =
         full_reference(&container.config.image).filter(|typed| is_confirmed(typed, &names));
@@ -244,14 +244,13 @@ fn by_older_store(
     if let Some(digest) = reference.as_ref().and_then(|r| r.digest.as_ref()) {
         move_to_front(&mut pulled_by, digest);
     }
-    let (engine, manifests, indexes) = (Engine::Docker, Vec::new(), Vec::new());
     Ok(ImageIdentity {
-        engine,
+        engine: Engine::Docker,
         image_id,
         reference,
         repositories,
-        manifests,
-        indexes,
+        manifests: Vec::new(),
+        indexes: Vec::new(),
         pulled_by,
         names,
     })

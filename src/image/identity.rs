@@ -216,3 +216,34 @@ pub enum Unidentified {
         source: serde_json::Error,
     },
 }
+
+impl Unidentified {
+    /// No image that the engine has is the one that the record of container `id` calls `image`.
+    pub(super) fn image_gone(id: &str, image: &str) -> Self {
+        Unidentified::ImageGone { id: id.to_owned(), image: cut(image) }
+    }
+}
+
+/// Longest text out of a record that a message repeats.
+const SHOWN_CHARACTERS: usize = 100;
+
+/// A text out of a record, as a message shows it.
+pub(super) fn cut(text: &str) -> String {
+    text.chars().take(SHOWN_CHARACTERS).collect()
+}
+
+/// Adds a digest to a list that has each once.
+pub(super) fn push_new(digests: &mut Vec<Digest>, digest: Digest) {
+    if !digests.contains(&digest) {
+        digests.push(digest);
+    }
+}
+
+/// What was asked for comes first; the order of the others stays.
+pub(super) fn move_to_front(digests: &mut [Digest], wanted: &Digest) {
+    if let Some(place) = digests.iter().position(|digest| digest == wanted)
+        && let Some(front) = digests.get_mut(..=place)
+    {
+        front.rotate_right(1);
+    }
+}

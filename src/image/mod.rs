@@ -5,6 +5,7 @@
 //! | `identity.rs` | the answer's types |
 //! | `known_as.rs` | what the engine's records call the container |
 //! | `place.rs` | whose bundle it is, by where it lies |
+//! | `names.rs` | what an image's names say about where it came from |
 //! | `pattern.rs` | patterns over image names, for policy and local specifications |
 //! | `containers_storage.rs` | podman, CRI-O, buildah: the records of containers/storage |
 //! | `record_search.rs` | one record out of thousands, without holding the file |
@@ -24,6 +25,7 @@ pub mod content_store;
 pub mod docker;
 pub mod identity;
 pub mod known_as;
+mod names;
 pub mod pattern;
 mod place;
 mod record_search;

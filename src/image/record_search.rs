@@ -45,15 +45,14 @@ pub fn find<R: DeserializeOwned>(file: &File, size: u64, id: &str) -> io::Result
         let mut from = 0;
         while let Some(place) = needle.find(&buffer, from) {
             mentioned = true;
-            if let Some(start) = record_start(&buffer, place) {
-                let record = match first(buffer.get(start..).unwrap_or_default()) {
+            if let Some(start) = record_start(&buffer, place)
+                && let Some(record) = match first(buffer.get(start..).unwrap_or_default()) {
                     // Cut at the end of the piece.
                     Some(Err(error)) if error.is_eof() => parse(file, size, begin + start as u64)?,
                     other => other.and_then(Result::ok),
-                };
-                if let Some(record) = record {
-                    return Ok(Found::Record(record));
                 }
+            {
+                return Ok(Found::Record(record));
             }
             from = place + 1;
         }

@@ -29,7 +29,7 @@ pub struct Memory {
 
 /// What is kept about one image of one store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Known {
+pub struct Remembered {
     /// The image's id, without the algorithm.
     pub id: String,
     /// Its names, current ones first.
@@ -43,12 +43,12 @@ pub struct Known {
 #[derive(Serialize, Deserialize)]
 struct File {
     stamp: Stamp,
-    known: Known,
+    remembered: Remembered,
 }
 
-/// The state of a store's records at the time when they were asked.
+/// What is remembered of one store, as long as its records are in the state that they are in now.
 #[derive(Debug)]
-pub struct Place<'a> {
+pub struct StoreMemory<'a> {
     memory: &'a Memory,
     stamp: Stamp,
 }
@@ -61,30 +61,30 @@ impl Memory {
 
     /// Looks at the store's records. Must be called before they are read, so that what is read is at least as new as
     /// what is bound to it.
-    pub fn place(&self, store: &Store) -> Option<Place<'_>> {
+    pub fn of_store(&self, store: &Store) -> Option<StoreMemory<'_>> {
         self.cache_root.as_ref()?;
         let records = store.images_dir().join("images.json");
         let metadata = fs::symlink_metadata(&records).ok()?;
-        Some(Place { memory: self, stamp: Stamp::of(&records, &metadata) })
+        Some(StoreMemory { memory: self, stamp: Stamp::of(&records, &metadata) })
     }
 }
 
-impl Place<'_> {
+impl StoreMemory<'_> {
     /// What is known about image `id`, if the records have not changed since.
-    pub fn recall(&self, id: &str) -> Option<Known> {
+    pub fn recall(&self, id: &str) -> Option<Remembered> {
         let content = self.folder()?.load(&self.name(id), FILE_BYTES)?;
         let file: File = serde_json::from_slice(&content).ok()?;
-        (file.stamp == self.stamp && file.known.id == id).then_some(file.known)
+        (file.stamp == self.stamp && file.remembered.id == id).then_some(file.remembered)
     }
 
     /// Keeps what was found out. Without it the next start reads the records again; that is slow, not wrong.
-    pub fn remember(&self, known: &Known) {
+    pub fn remember(&self, found: &Remembered) {
         if !self.stamp.is_settled() {
             return;
         }
-        let file = File { stamp: self.stamp.clone(), known: known.clone() };
+        let file = File { stamp: self.stamp.clone(), remembered: found.clone() };
         if let (Some(folder), Ok(content)) = (self.folder(), serde_json::to_vec(&file)) {
-            let _ = folder.store(&self.name(&known.id), &content);
+            let _ = folder.store(&self.name(&found.id), &content);
             let _ = folder.trim(MAX_FILES);
         }
     }

@@ -518,7 +518,7 @@ fn kept_files(bytes: &[u8]) {
         0 => {
             file("overlay-images/images.json", b"[]");
             let memory = Memory::below(cache.clone());
-            let place = memory.place(&store()).expect("the store's records");
+            let place = memory.of_store(&store()).expect("the store's records");
             let records = folder().join("overlay-images/images.json");
             let name = kept::name_for(&[records.as_os_str().as_encoded_bytes(), b"b"]);
             keep("images", &name, rest);
