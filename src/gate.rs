@@ -10,6 +10,7 @@
 pub mod judge;
 mod report;
 
+use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
 use std::time::Instant;
 
@@ -27,7 +28,7 @@ use crate::verdict::{Cause, Verdict};
 use crate::worker::process::Worker;
 use crate::{limits, sanitize};
 
-use judge::{Judge, Judged};
+use judge::{Conclusion, Judge};
 use report::Subject;
 
 /// One run of the gate: where its files are, what it judges by, who asks registries for it.
@@ -55,11 +56,7 @@ impl Gate {
         read: impl FnOnce(&Deadline) -> Result<ContainerStart, StartError>,
     ) -> Action {
         panic::catch_unwind(AssertUnwindSafe(|| self.decide(read))).unwrap_or_else(|panic| {
-            let text = panic
-                .downcast_ref::<&str>()
-                .map(|text| (*text).to_owned())
-                .or_else(|| panic.downcast_ref::<String>().cloned())
-                .unwrap_or_default();
+            let text = panic_text(panic.as_ref());
             let reason = format!("{program} has a defect; please report it: {text}");
             panic::catch_unwind(AssertUnwindSafe(|| self.after_defect(&reason)))
                 .unwrap_or(if self.fail_closed { Action::Deny } else { Action::Allow })
@@ -82,8 +79,8 @@ impl Gate {
         let start = match read(&deadline) {
             Ok(start) => start,
             Err(error) => {
-                let judged = Judged::undecided(Cause::Internal, error.to_string());
-                return self.conclude(&policy, Subject::unknown(), judged);
+                let conclusion = Conclusion::undecided(Cause::Internal, error.to_string());
+                return self.conclude(&policy, Subject::unknown(), conclusion);
             }
         };
         let memory = image::Memory::below(self.paths.cache());
@@ -99,12 +96,12 @@ impl Gate {
             }
             Ok(Identification::NotJudged(kind)) => {
                 let reason = format!("the container is a {} and carries no image", kind.as_str());
-                let judged = Judged::undecided(Cause::ImageUnidentified, reason);
-                self.conclude(&policy, container, judged)
+                let conclusion = Conclusion::undecided(Cause::ImageUnidentified, reason);
+                self.conclude(&policy, container, conclusion)
             }
             Err(error) => {
-                let judged = Judged::undecided(Cause::ImageUnidentified, error.to_string());
-                self.conclude(&policy, container, judged)
+                let conclusion = Conclusion::undecided(Cause::ImageUnidentified, error.to_string());
+                self.conclude(&policy, container, conclusion)
             }
         }
     }
@@ -123,15 +120,16 @@ impl Gate {
         let host = Host::new(self.host.clone()).remembering(&self.paths.cache());
         let judge =
             Judge { gate: self, policy, effective: &effective, identity, host: &host, deadline };
-        let judged = judge.judge();
-        let action = self.conclude_with(&effective, container.with_image(identity), judged);
+        let conclusion = judge.judge();
+        let action = self.conclude_with(&effective, container.with_image(identity), conclusion);
         host.remember();
+        // As in `report::publish`.
         std::mem::forget(host);
         action
     }
 
-    fn conclude(&self, policy: &Policy, subject: Subject<'_>, judged: Judged) -> Action {
-        self.conclude_with(&effective_policy(policy, subject, None), subject, judged)
+    fn conclude(&self, policy: &Policy, subject: Subject<'_>, conclusion: Conclusion) -> Action {
+        self.conclude_with(&effective_policy(policy, subject, None), subject, conclusion)
     }
 
     /// Verdict and policy make the decision; it is written down and said.
@@ -139,21 +137,21 @@ impl Gate {
         &self,
         policy: &EffectivePolicy,
         subject: Subject<'_>,
-        judged: Judged,
+        conclusion: Conclusion,
     ) -> Action {
-        let decision = policy::decide(judged.verdict, policy);
+        let decision = policy::decide(conclusion.verdict, policy);
         let terminal = subject.terminal();
-        let record = report::record(self, policy, &decision, subject, judged);
+        let record = report::record(self, policy, &decision, subject, conclusion);
         report::publish(self, record, terminal);
         decision.action
     }
 
     /// A defect of this program is the verdict `internal`, and the policy's matter like any other.
-    pub fn after_defect(&self, reason: &str) -> Action {
+    fn after_defect(&self, reason: &str) -> Action {
         match Policy::load(&self.paths) {
             Ok(policy) => {
-                let judged = Judged::undecided(Cause::Internal, reason.to_owned());
-                self.conclude(&policy, Subject::unknown(), judged)
+                let conclusion = Conclusion::undecided(Cause::Internal, reason.to_owned());
+                self.conclude(&policy, Subject::unknown(), conclusion)
             }
             Err(_) => self.without_policy(reason),
         }
@@ -167,17 +165,23 @@ impl Gate {
         let on = std::collections::BTreeMap::from([(verdict.outcome().to_owned(), refused)]);
         let policy = EffectivePolicy { on, ..EffectivePolicy::default() };
         let decision = policy::decide(verdict, &policy);
-        let judged = Judged::undecided(
+        let conclusion = Conclusion::undecided(
             Cause::Internal,
             sanitize::bounded_line(reason, limits::REFUSAL_BYTES),
         );
-        let record = report::record(self, &policy, &decision, Subject::unknown(), judged);
+        let record = report::record(self, &policy, &decision, Subject::unknown(), conclusion);
         report::publish(self, record, false);
         decision.action
     }
 }
 
-/// An exempt namespace is exempt even where the image is not known.
+/// What a panic says.
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let literal = panic.downcast_ref::<&str>().copied();
+    literal.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or_default()
+}
+
+/// The policy for a container and, where it is known, its image. An exempt namespace is exempt even where it is not.
 fn effective_policy(
     policy: &Policy,
     subject: Subject<'_>,

@@ -39,45 +39,59 @@ impl DocumentFetcher for Worker {
     }
 }
 
-/// What artifacts of the image may be attached to in `repository`: its manifest, as far as it can be found out,
-/// and the digests it was pulled by. Where the node keeps the manifest, nothing is asked.
-pub fn subjects(
-    cache: &Path,
-    repository: &Repository,
-    identity: &ImageIdentity,
-    credentials: &CredentialSources,
-    fetcher: &dyn DocumentFetcher,
-    deadline: &Deadline,
-) -> Result<Vec<Digest>, Box<Lookup>> {
-    if identity.pulled_by.is_empty() {
-        return Ok(identity.subjects());
-    }
-    let request = DocumentsRequest {
-        repository: repository.clone(),
-        digests: identity.pulled_by.iter().take(MOST_DIGESTS).cloned().collect(),
-        image_id: identity.image_id.clone(),
-        deadline_ms: u64::try_from(deadline.remaining().as_millis()).unwrap_or(u64::MAX),
-        credentials: credentials.clone(),
-    };
-    let known = load(cache, &request).unwrap_or_default();
-    let mut manifests = confirmed(&known, &request);
-    if manifests.is_empty() {
-        let documents = match fetcher.documents(&request, deadline) {
-            Ok(DocumentsAnswer::Documents { documents }) => documents,
-            Ok(DocumentsAnswer::Unavailable(why)) => {
-                return Err(Box::new(Lookup::Unavailable(why)));
-            }
-            Err(WorkerError::DeadlineExceeded) => return Err(Box::new(Lookup::DeadlineExceeded)),
-            Err(error) => return Err(Box::new(Lookup::Broken(error.to_string()))),
-        };
-        manifests = confirmed(&documents, &request);
-        if !manifests.is_empty() {
-            // Without it the registry is asked again.
-            let _ = store(cache, &request, &documents);
+/// Where to look for the documents.
+pub struct Documents<'a> {
+    /// The cache's directory.
+    pub cache_root: &'a Path,
+    /// Where credentials are besides the usual places.
+    pub credentials: &'a CredentialSources,
+    /// Who asks registries.
+    pub fetcher: &'a dyn DocumentFetcher,
+    /// The time for the whole start.
+    pub deadline: &'a Deadline,
+}
+
+impl Documents<'_> {
+    /// What artifacts of the image may be attached to in `repository`: its manifest, as far as it can be found out,
+    /// and the digests it was pulled by. Where the node keeps the manifest, nothing is asked.
+    pub fn subjects(
+        &self,
+        repository: &Repository,
+        identity: &ImageIdentity,
+    ) -> Result<Vec<Digest>, Box<Lookup>> {
+        if identity.pulled_by.is_empty() {
+            return Ok(identity.subjects());
         }
+        let request = DocumentsRequest {
+            repository: repository.clone(),
+            digests: identity.pulled_by.iter().take(MOST_DIGESTS).cloned().collect(),
+            image_id: identity.image_id.clone(),
+            deadline_ms: u64::try_from(self.deadline.remaining().as_millis()).unwrap_or(u64::MAX),
+            credentials: self.credentials.clone(),
+        };
+        let kept = load(self.cache_root, &request).unwrap_or_default();
+        let mut manifests = confirmed(&kept, &request);
+        if manifests.is_empty() {
+            let documents = self.fetch(&request)?;
+            manifests = confirmed(&documents, &request);
+            if !manifests.is_empty() {
+                // Without it the registry is asked again.
+                let _ = store(self.cache_root, &request, &documents);
+            }
+        }
+        let rest = request.digests.into_iter().filter(|digest| !manifests.contains(digest));
+        Ok(manifests.iter().cloned().chain(rest).collect())
     }
-    let rest = request.digests.into_iter().filter(|digest| !manifests.contains(digest));
-    Ok(manifests.iter().cloned().chain(rest).collect())
+
+    fn fetch(&self, request: &DocumentsRequest) -> Result<Vec<String>, Box<Lookup>> {
+        let no_answer = match self.fetcher.documents(request, self.deadline) {
+            Ok(DocumentsAnswer::Documents { documents }) => return Ok(documents),
+            Ok(DocumentsAnswer::Unavailable(why)) => Lookup::Unavailable(why),
+            Err(WorkerError::DeadlineExceeded) => Lookup::DeadlineExceeded,
+            Err(error) => Lookup::Broken(error.to_string()),
+        };
+        Err(Box::new(no_answer))
+    }
 }
 
 /// The manifests of the image that the digests lead to: each hashed, its configuration the image, and itself one of
@@ -168,11 +182,12 @@ mod tests {
         }
     }
 
-    fn find(cache: &Path, identity: &ImageIdentity, registry: &Registry) -> Vec<Digest> {
+    fn find(cache_root: &Path, identity: &ImageIdentity, registry: &Registry) -> Vec<Digest> {
         let repository = Repository { registry: "r.example".to_owned(), path: "a".to_owned() };
-        let deadline = Deadline::after(Duration::from_secs(5));
-        subjects(cache, &repository, identity, &CredentialSources::default(), registry, &deadline)
-            .unwrap()
+        let (credentials, deadline) =
+            (&CredentialSources::default(), &Deadline::after(Duration::from_secs(5)));
+        let documents = Documents { cache_root, credentials, fetcher: registry, deadline };
+        documents.subjects(&repository, identity).unwrap()
     }
 
     #[test]

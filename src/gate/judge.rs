@@ -1,9 +1,10 @@
 //! From an image to a verdict: every specification that speaks for it, evaluated on this host.
 
 use super::Gate;
+use crate::artifact::documents::Documents;
 use crate::artifact::layout::Layout;
 use crate::artifact::lookup::{Lookup, Lookups};
-use crate::artifact::{Artifact, documents, local};
+use crate::artifact::{Artifact, local};
 use crate::audit::message;
 use crate::audit::{ArtifactNote, Judgement};
 use crate::deadline::Deadline;
@@ -15,9 +16,9 @@ use crate::policy::config::EffectivePolicy;
 use crate::rules::{self, Options, SetVerdict};
 use crate::verdict::{Cause, Verdict};
 
-/// A verdict with everything that led to it.
+/// The verdict on an image, with everything that led to it.
 #[derive(Debug)]
-pub struct Judged {
+pub struct Conclusion {
     /// The verdict.
     pub verdict: Verdict,
     /// One sentence: why.
@@ -28,11 +29,11 @@ pub struct Judged {
     pub notes: Vec<String>,
 }
 
-impl Judged {
+impl Conclusion {
     /// No answer, with the reason.
     pub fn undecided(cause: Cause, reason: String) -> Self {
         let verdict = Verdict::Undecided(cause);
-        Judged { verdict, reason, judgements: Vec::new(), notes: Vec::new() }
+        Conclusion { verdict, reason, judgements: Vec::new(), notes: Vec::new() }
     }
 
     /// Takes in one more finding; the worst one decides, and its reason stands.
@@ -77,8 +78,8 @@ pub struct Judge<'a> {
 
 impl Judge<'_> {
     /// Judges by the administrator's specifications for the image and by its own.
-    pub fn judge(&self) -> Judged {
-        let mut judged = Judged {
+    pub fn judge(&self) -> Conclusion {
+        let mut conclusion = Conclusion {
             verdict: Verdict::NoArtifact,
             reason: format!("{} has no compatibility specification", self.name()),
             judgements: Vec::new(),
@@ -88,15 +89,15 @@ impl Judge<'_> {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let (specs, cache) = (self.gate.paths.specs_dir(), self.gate.paths.cache());
         let locals = local::find(&specs, &cache, &names, &self.gate.worker, self.deadline);
-        judged.notes.extend(locals.problems);
+        conclusion.notes.extend(locals.problems);
         for artifact in &locals.artifacts {
-            self.evaluate(artifact, &mut judged);
+            self.evaluate(artifact, &mut conclusion);
         }
         std::mem::forget(locals.artifacts);
         if !locals.replace {
-            self.attached(&mut judged);
+            self.attached(&mut conclusion);
         }
-        judged
+        conclusion
     }
 
     fn name(&self) -> String {
@@ -104,7 +105,7 @@ impl Judge<'_> {
     }
 
     /// Judges by what is attached to the image in the repositories it may have come from.
-    fn attached(&self, judged: &mut Judged) {
+    fn attached(&self, conclusion: &mut Conclusion) {
         let subjects = self.identity.subjects();
         if subjects.is_empty() && !self.identity.repositories.is_empty() {
             let reason = format!(
@@ -112,11 +113,11 @@ impl Judge<'_> {
                 self.name(),
                 self.identity.image_id
             );
-            return judged.add(Verdict::Undecided(Cause::ImageUnidentified), reason);
+            return conclusion.add(Verdict::Undecided(Cause::ImageUnidentified), reason);
         }
         for repository in &self.identity.repositories {
-            let lookup = self.find(repository, &subjects, &mut judged.notes);
-            self.take(lookup, judged);
+            let lookup = self.find(repository, &subjects, &mut conclusion.notes);
+            self.take(lookup, conclusion);
         }
     }
 
@@ -139,14 +140,8 @@ impl Judge<'_> {
         let credentials = &self.policy.credentials;
         let times = &self.policy.cache;
         let lookups = Lookups { cache_root, times, credentials, fetcher: worker, deadline };
-        match documents::subjects(
-            cache_root,
-            repository,
-            self.identity,
-            credentials,
-            worker,
-            deadline,
-        ) {
+        let documents = Documents { cache_root, credentials, fetcher: worker, deadline };
+        match documents.subjects(repository, self.identity) {
             Ok(subjects) => lookups.find(repository, &subjects, notes),
             Err(no_answer) => *no_answer,
         }
@@ -157,11 +152,11 @@ impl Judge<'_> {
         matches!(found, Lookup::None) && self.identity.manifests.is_empty()
     }
 
-    fn take(&self, lookup: Lookup, judged: &mut Judged) {
+    fn take(&self, lookup: Lookup, conclusion: &mut Conclusion) {
         let name = self.name();
         let (cause, reason) = match lookup {
             Lookup::Found(artifact) => {
-                self.evaluate(&artifact, judged);
+                self.evaluate(&artifact, conclusion);
                 // As in `report::publish`.
                 return std::mem::forget(artifact);
             }
@@ -188,10 +183,10 @@ impl Judge<'_> {
             ),
             Lookup::Broken(problem) => (Cause::Internal, problem),
         };
-        judged.add(Verdict::Undecided(cause), reason);
+        conclusion.add(Verdict::Undecided(cause), reason);
     }
 
-    fn evaluate(&self, artifact: &Artifact, judged: &mut Judged) {
+    fn evaluate(&self, artifact: &Artifact, conclusion: &mut Conclusion) {
         let options = Options { tags: self.effective.tags.clone() };
         let evaluation = rules::evaluate(&artifact.specification, self.host, &options);
         let judgement = Judgement {
@@ -200,13 +195,13 @@ impl Judge<'_> {
             set: evaluation.set,
             sets: evaluation.sets,
         };
-        judged.notes.extend(artifact.warnings.iter().cloned());
-        let (verdict, reason) = self.conclusion(&judgement);
-        judged.add(verdict, reason);
-        judged.judgements.push(judgement);
+        conclusion.notes.extend(artifact.warnings.iter().cloned());
+        let (verdict, reason) = self.verdict_of(&judgement);
+        conclusion.add(verdict, reason);
+        conclusion.judgements.push(judgement);
     }
 
-    fn conclusion(&self, judgement: &Judgement) -> (Verdict, String) {
+    fn verdict_of(&self, judgement: &Judgement) -> (Verdict, String) {
         let name = self.name();
         let verdict = match judgement.verdict {
             SetVerdict::Compatible => Verdict::Compatible,
@@ -241,13 +236,16 @@ mod tests {
 
     #[test]
     fn a_real_answer_outweighs_a_missing_one_and_a_refusal_everything() {
-        let mut judged = Judged::undecided(Cause::DeadlineExceeded, "late".to_owned());
-        judged.add(Verdict::Compatible, "fits".to_owned());
-        assert_eq!(judged.reason, "late");
-        judged.add(Verdict::Undecided(Cause::EvaluationFailed), "odd".to_owned());
-        assert_eq!(judged.reason, "odd");
-        judged.add(Verdict::Incompatible, "misfit".to_owned());
-        judged.add(Verdict::Undecided(Cause::Internal), "bug".to_owned());
-        assert_eq!((judged.verdict, judged.reason.as_str()), (Verdict::Incompatible, "misfit"));
+        let mut conclusion = Conclusion::undecided(Cause::DeadlineExceeded, "late".to_owned());
+        conclusion.add(Verdict::Compatible, "fits".to_owned());
+        assert_eq!(conclusion.reason, "late");
+        conclusion.add(Verdict::Undecided(Cause::EvaluationFailed), "odd".to_owned());
+        assert_eq!(conclusion.reason, "odd");
+        conclusion.add(Verdict::Incompatible, "misfit".to_owned());
+        conclusion.add(Verdict::Undecided(Cause::Internal), "bug".to_owned());
+        assert_eq!(
+            (conclusion.verdict, conclusion.reason.as_str()),
+            (Verdict::Incompatible, "misfit")
+        );
     }
 }

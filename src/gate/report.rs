@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::Gate;
-use super::judge::Judged;
+use super::judge::Conclusion;
 use crate::audit::record::now;
 use crate::audit::repeats::{self, Repeat};
 use crate::audit::{self, Record, message};
@@ -68,7 +68,7 @@ pub fn record(
     policy: &EffectivePolicy,
     decision: &Decision,
     subject: Subject<'_>,
-    judged: Judged,
+    conclusion: Conclusion,
 ) -> Record {
     Record {
         time: now(),
@@ -80,16 +80,16 @@ pub fn record(
         image: subject.identity.map(ImageIdentity::display_name),
         image_id: subject.identity.map(|identity| identity.image_id.clone()),
         mode: policy.mode,
-        verdict: judged.verdict.as_str().to_owned(),
-        cause: judged.verdict.cause(),
+        verdict: conclusion.verdict.as_str().to_owned(),
+        cause: conclusion.verdict.cause(),
         not_judged: None,
         decision: decision.action,
         under_enforce: decision.under_enforce,
-        reason: judged.reason,
+        reason: conclusion.reason,
         overridden: decision.overridden.clone(),
         policy_entries: policy.entries.clone(),
-        judgements: judged.judgements,
-        notes: judged.notes,
+        judgements: conclusion.judgements,
+        notes: conclusion.notes,
         repeated: 0,
         shortened: false,
         duration_us: u64::try_from(gate.began.elapsed().as_micros()).unwrap_or(u64::MAX),
@@ -131,21 +131,18 @@ pub fn not_judged(gate: &Gate, policy: &Policy, subject: &Subject<'_>, kind: Not
         NotJudged::Rootfs => "the container is made from a directory, not from an image",
         NotJudged::Build => "the container is a step of an image build",
     };
-    let mut record = unjudged(gate, policy, subject, format!("{reason}; it is not judged"));
-    record.not_judged = Some(kind);
-    append(gate, &record);
-}
-
-fn unjudged(gate: &Gate, policy: &Policy, subject: &Subject<'_>, reason: String) -> Record {
+    let reason = format!("{reason}; it is not judged");
     let policy = EffectivePolicy { mode: policy.mode, ..EffectivePolicy::default() };
     let decision =
         Decision { action: Action::Allow, under_enforce: Action::Allow, overridden: None };
-    let judged = Judged::undecided(Cause::Internal, reason);
-    let record = record(gate, &policy, &decision, *subject, judged);
-    Record { verdict: "not-judged".to_owned(), cause: None, ..record }
-}
-
-/// Nothing was decided, so nothing is lost if this cannot be written.
-fn append(gate: &Gate, record: &Record) {
+    // A record has a verdict; here it gives way to the word for having none.
+    let conclusion = Conclusion::undecided(Cause::Internal, reason);
+    let record = Record {
+        verdict: "not-judged".to_owned(),
+        cause: None,
+        not_judged: Some(kind),
+        ..record(gate, &policy, &decision, *subject, conclusion)
+    };
+    // Nothing was decided, so nothing is lost if this cannot be written.
     let _ = audit::log::append(&gate.paths.log_dir(), &record.to_line());
 }
