@@ -136,10 +136,10 @@ impl Folder {
     /// Removes the oldest files above `most`, and what killed processes left behind. It reads the whole directory, so
     /// only one call in `TRIM_EVERY` does anything; none is made by a warm start.
     pub fn trim(&self, most: usize) -> io::Result<()> {
-        let nanos = SystemTime::now()
+        let micros = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .map_or(0, |t| t.subsec_micros());
-        if nanos.is_multiple_of(TRIM_EVERY) { self.trim_now(most) } else { Ok(()) }
+        if micros.is_multiple_of(TRIM_EVERY) { self.trim_now(most) } else { Ok(()) }
     }
 
     /// See [`Folder::trim`].

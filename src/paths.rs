@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::files;
 
-/// The places of DESIGN: configuration, local specifications, cache, decision log.
+/// The places of imgcompat's files: configuration, local specifications, cache, decision log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
     prefix: PathBuf,

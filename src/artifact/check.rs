@@ -3,7 +3,7 @@
 //!
 //! Used twice: by whoever talks to a registry, and again by the hook on what its worker hands over, so that root
 //! believes no process that parsed a stranger's HTTP. Pure; every rule is the image specification's ("Guidelines for
-//! Artifact Usage") or DESIGN's, none of them NFD's, whose client checks nothing of this.
+//! Artifact Usage") or imgcompat's own, none of them NFD's, whose client checks nothing of this.
 
 use crate::limits;
 use crate::oci::{Descriptor, Digest, Document, media_type};

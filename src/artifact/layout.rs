@@ -215,15 +215,12 @@ impl Search<'_> {
             match entry.bound().map_err(bad_entry)? {
                 None => self.unbound(&digest, &entry)?,
                 Some(bound)
-                    if bound.repository == repository && self.subjects.contains(&bound.subject) =>
-                {
-                    if bound.nothing {
-                        self.nothing.insert(bound.subject);
-                    } else {
-                        self.bound(&digest, &entry, &bound.subject)?;
-                    }
+                    if bound.repository != repository
+                        || !self.subjects.contains(&bound.subject) => {}
+                Some(bound) if bound.nothing => {
+                    self.nothing.insert(bound.subject);
                 }
-                Some(_) => {}
+                Some(bound) => self.bound(&digest, &entry, &bound.subject)?,
             }
         }
         Ok(())

@@ -77,7 +77,10 @@ pub fn find(
     for path in files {
         match checked(&path, cache_root, compiler, deadline) {
             Ok((digest, CompileAnswer::Checked { local, warnings })) => {
-                add(&mut found, &path, digest, local, warnings, names);
+                if is_for(&local, names) {
+                    found.replace |= local.combine == Combine::Replace;
+                    found.artifacts.push(artifact(&path, digest, local, warnings));
+                }
             }
             Ok((_, CompileAnswer::Invalid { problem })) => {
                 found.problems.push(format!("{}: {problem}", path.display()));
@@ -88,31 +91,29 @@ pub fn find(
     found
 }
 
-fn add(
-    found: &mut LocalSpecifications,
+/// Whether a file speaks for an image with one of these names.
+fn is_for(local: &LocalSpecification, names: &[&str]) -> bool {
+    local
+        .images
+        .iter()
+        .filter_map(|pattern| ImagePattern::try_from(pattern.clone()).ok())
+        .any(|pattern| pattern.matches_any(names))
+}
+
+fn artifact(
     path: &Path,
     digest: Digest,
     local: LocalSpecification,
     warnings: Vec<String>,
-    names: &[&str],
-) {
-    let for_this = local
-        .images
-        .iter()
-        .filter_map(|pattern| ImagePattern::try_from(pattern.clone()).ok())
-        .any(|pattern| pattern.matches_any(names));
-    if !for_this {
-        return;
-    }
-    found.replace |= local.combine == Combine::Replace;
-    found.artifacts.push(Artifact {
+) -> Artifact {
+    Artifact {
         specification: Arc::new(local.specification),
         source: Source::Local(path.display().to_string()),
         digest,
         subject: None,
         created: None,
         warnings,
-    });
+    }
 }
 
 /// The directory's files, sorted; none where there is no directory.
@@ -193,7 +194,7 @@ mod tests {
     const RULES: &str =
         "version: v1alpha1\ncompatibilities:\n- description: d\n  rules: [{name: r}]\n";
 
-    fn lab(files: &[(&str, &str)]) -> (tempfile::TempDir, InProcess) {
+    fn specs_dir(files: &[(&str, &str)]) -> (tempfile::TempDir, InProcess) {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("specs.d")).unwrap();
         for (name, head) in files {
@@ -209,7 +210,7 @@ mod tests {
 
     #[test]
     fn files_speak_for_the_images_they_name() {
-        let (dir, compiler) = lab(&[
+        let (dir, compiler) = specs_dir(&[
             ("10-all.yaml", "images: ['**']"),
             ("20-prod.yaml", "images: ['r.example/prod/**']\ncombine: replace"),
             ("README", "not read"),
@@ -223,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_file_is_compiled_once_until_it_changes() {
-        let (dir, compiler) = lab(&[("a.yaml", "images: ['**']")]);
+        let (dir, compiler) = specs_dir(&[("a.yaml", "images: ['**']")]);
         for _ in 0..3 {
             find_in(&dir, &compiler, "localhost/bb:1");
         }
@@ -235,7 +236,8 @@ mod tests {
 
     #[test]
     fn a_bad_file_does_not_keep_the_others_from_working() {
-        let (dir, compiler) = lab(&[("a.yaml", "images: ['**']"), ("b.yaml", "imges: ['**']")]);
+        let (dir, compiler) =
+            specs_dir(&[("a.yaml", "images: ['**']"), ("b.yaml", "imges: ['**']")]);
         let found = find_in(&dir, &compiler, "localhost/bb:1");
         assert_eq!(found.artifacts.len(), 1);
         assert_eq!(found.problems.len(), 1);

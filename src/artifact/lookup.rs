@@ -24,6 +24,8 @@ use crate::worker::protocol::{
 const BACK_OFF: u64 = 30;
 /// The longest back-off a registry can ask for.
 const LONGEST_BACK_OFF: u64 = 3600;
+/// What the worker has less than the hook: it is to give up by itself, with the cause, before it is killed without one.
+const TIME_TO_ANSWER: Duration = Duration::from_millis(200);
 
 /// Whoever asks registries; the hook's worker, or a test.
 pub trait Fetcher {
@@ -61,7 +63,7 @@ pub enum Lookup {
         /// What is wrong with it.
         problem: String,
     },
-    /// No answer, and none that is old enough to serve.
+    /// No answer, and none of before that is fresh enough to serve.
     Unavailable(Unavailable),
     /// The deadline passed first.
     DeadlineExceeded,
@@ -132,7 +134,7 @@ impl Lookups<'_> {
             && let Some(age) = answer.at.age(&now)
             && age < self.lifetime(entry, &answer.content)
         {
-            return Some(serve(entry, answer, age, false));
+            return Some(serve(entry, answer, age, Source::Cache));
         }
         let trouble = entry.trouble.as_ref()?;
         let since = trouble.at.age(&now)?;
@@ -154,7 +156,7 @@ impl Lookups<'_> {
     fn stale(&self, entry: &Entry) -> Option<Lookup> {
         let answer = entry.answer.as_ref()?;
         let age = answer.at.age(&Moment::now())?;
-        (age < self.times.stale).then(|| serve(entry, answer, age, true))
+        (age < self.times.stale).then(|| serve(entry, answer, age, Source::StaleCache))
     }
 
     fn stale_or(&self, entry: Option<Entry>, otherwise: Lookup) -> Lookup {
@@ -189,8 +191,7 @@ impl Lookups<'_> {
     }
 
     fn fetch(&self, key: &Key) -> Result<FetchOutcome, WorkerError> {
-        // The worker is to give up by itself, with the cause, before it is killed without one.
-        let left = self.deadline.remaining().saturating_sub(Duration::from_millis(200));
+        let left = self.deadline.remaining().saturating_sub(TIME_TO_ANSWER);
         let request = FetchRequest {
             repository: key.repository.clone(),
             subjects: key.subjects.clone(),
@@ -221,13 +222,9 @@ impl Lookups<'_> {
                 return self.trouble(key, old, asked, unavailable);
             }
         };
-        let answer = Answer { at: asked, content };
-        let entry = Entry { key: key.clone(), answer: Some(answer), trouble: None };
-        let lookup = match &entry.answer {
-            Some(answer) => just_now(key, answer),
-            None => Lookup::None,
-        };
-        (lookup, entry)
+        let lookup = lookup(&content, Source::Registry(key.repository.to_string()));
+        let answer = Some(Answer { at: asked, content });
+        (lookup, Entry { key: key.clone(), answer, trouble: None })
     }
 
     fn trouble(
@@ -287,21 +284,17 @@ fn spread(full: Duration, key: &Key) -> Duration {
     full - full / 10 * byte / 256
 }
 
-fn just_now(key: &Key, answer: &Answer) -> Lookup {
-    content(&answer.content, Source::Registry(key.repository.to_string()))
+/// A kept answer, with the word for where it was kept.
+fn serve(
+    entry: &Entry,
+    answer: &Answer,
+    age: Duration,
+    source: fn(String, u64) -> Source,
+) -> Lookup {
+    lookup(&answer.content, source(entry.key.repository.to_string(), age.as_secs()))
 }
 
-fn serve(entry: &Entry, answer: &Answer, age: Duration, stale: bool) -> Lookup {
-    let place = entry.key.repository.to_string();
-    let source = if stale {
-        Source::StaleCache(place, age.as_secs())
-    } else {
-        Source::Cache(place, age.as_secs())
-    };
-    content(&answer.content, source)
-}
-
-fn content(content: &Content, source: Source) -> Lookup {
+fn lookup(content: &Content, source: Source) -> Lookup {
     match content {
         Content::Found(found) => Lookup::Found(Artifact {
             specification: Arc::clone(&found.specification),
