@@ -18,8 +18,9 @@ use crate::host::HostRoot;
 use crate::paths::Paths;
 use crate::policy::Action;
 use crate::worker::process::Worker;
-use crate::{limits, start, surroundings};
+use crate::{limits, sanitize, start, surroundings};
 
+const VERSION: &str = concat!("imgcompat-hook ", env!("CARGO_PKG_VERSION"));
 const USAGE: &str = "\
 imgcompat-hook is run by container engines as an OCI runtime hook (stage createRuntime).
 It reads the container's state on standard input; exit code 0 allows the start, 1 refuses it.
@@ -28,6 +29,9 @@ It reads the container's state on standard input; exit code 0 allows the start, 
   --root PREFIX        imgcompat's files (/etc/imgcompat, /var/cache, /var/log) below PREFIX
   --host-root PREFIX   judge by the host whose /proc, /sys, ... are below PREFIX
   --version, --help";
+
+/// Longest argument that a message repeats.
+const SHOWN_ARGUMENT: usize = 60;
 
 /// What the hook's own arguments say; the administrator writes them into the engine's configuration.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -155,21 +159,17 @@ fn parse(arguments: &[OsString]) -> Result<Task, (Arguments, String)> {
                 Some(root) => parsed.host_root = Some(root),
                 None => return Err((parsed, "--host-root needs a prefix".to_owned())),
             },
-            "--version" => {
-                let version = concat!("imgcompat-hook ", env!("CARGO_PKG_VERSION"));
-                return Ok(Task::Print(version.to_owned()));
-            }
+            "--version" => return Ok(Task::Print(VERSION.to_owned())),
             "--help" | "-h" => return Ok(Task::Print(USAGE.to_owned())),
-            _ => {
-                let cut = crate::sanitize::bounded_line(text, 60);
-                let problem = format!(
-                    "the engine's configuration gives imgcompat-hook the unknown argument `{cut}`"
-                );
-                return Err((parsed, problem));
-            }
+            _ => return Err((parsed, unknown_argument(text))),
         }
     }
     Ok(Task::Judge(parsed))
+}
+
+fn unknown_argument(text: &str) -> String {
+    let shown = sanitize::bounded_line(text, SHOWN_ARGUMENT);
+    format!("the engine's configuration gives imgcompat-hook the unknown argument `{shown}`")
 }
 
 #[cfg(test)]
