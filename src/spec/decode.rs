@@ -1,7 +1,7 @@
 //! YAML to model: strict where a mistake would change the verdict, and otherwise as NFD decodes.
 //!
-//! [`crate::artifact`] and the tool call [`decode`] with the bytes of a specification. What NFD ignores without a
-//! word (misspelt fields, an empty document, an unknown version) is an error here, with its place and the way
+//! The worker and the tool call [`decode`] with the bytes of a specification; the hook never does. What NFD ignores
+//! without a word (misspelt fields, an empty document, an unknown version) is an error here, with its place and the way
 //! out; what NFD accepts with a meaning that its author hardly intended is a warning. The list of differences
 //! is in `docs/nfd-differences.md`. What NFD reports only when a rule is evaluated (an unknown operator, a bad
 //! pattern) is not looked at.
@@ -20,7 +20,7 @@ pub use local::{Combine, DecodedLocal, LocalSpecification, decode_local};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use fields::Fields;
+use fields::{Fields, Shape};
 use findings::Findings;
 
 use super::diagnostic::Diagnostic;
@@ -33,14 +33,16 @@ use crate::limits;
 pub const VERSION: &str = "v1alpha1";
 
 const DOCUMENT: &[&str] = &["version", "compatibilities"];
-const SET: &[&str] = &["rules", "weight", "tag", "description"];
-const RULE: &[&str] = &["name", "vars", "varsTemplate", "matchFeatures", "matchAny"];
+const SET: Shape<'_> = Shape::of("a compatibility set", &["rules", "weight", "tag", "description"]);
+const RULE: Shape<'_> =
+    Shape::of("a rule", &["name", "vars", "varsTemplate", "matchFeatures", "matchAny"])
+        .ignoring(RULE_IGNORED);
 /// Fields of NFD's other rule types, which its image compatibility ignores.
 const RULE_IGNORED: &[&str] =
     &["labels", "labelsTemplate", "annotations", "taints", "extendedResources"];
-const ALTERNATIVE: &[&str] = &["matchFeatures"];
-const TERM: &[&str] = &["feature", "matchExpressions", "matchName"];
-const EXPRESSION: &[&str] = &["op", "value", "type"];
+const ALTERNATIVE: Shape<'_> = Shape::of("an item of `matchAny`", &["matchFeatures"]);
+const TERM: Shape<'_> = Shape::of("a term", &["feature", "matchExpressions", "matchName"]);
+const EXPRESSION: Shape<'_> = Shape::of("an expression", &["op", "value", "type"]);
 
 /// A specification that can be evaluated, with what is suspicious about it.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,7 +109,7 @@ impl<'a> Decoder<'a> {
             self.findings.error(message::no_sets(start));
             return (Specification::default(), None);
         };
-        let Some(fields) = self.map(root, "a specification", known, &[]) else {
+        let Some(fields) = self.map(root, Shape::of("a specification", known)) else {
             return (Specification::default(), None);
         };
         let specification = self.sets(&fields, root);
@@ -143,7 +145,7 @@ impl<'a> Decoder<'a> {
 
     fn set(&mut self, node: NodeId) -> CompatibilitySet {
         let at = self.document.position(node);
-        let Some(fields) = self.map_or_null(node, "a compatibility set", SET, &[]) else {
+        let Some(fields) = self.map_or_null(node, SET) else {
             return CompatibilitySet::default();
         };
         let set = CompatibilitySet {
@@ -177,7 +179,7 @@ impl<'a> Decoder<'a> {
     fn rule(&mut self, node: NodeId) -> Rule {
         // Errors of the rule's own fields belong to it too.
         self.findings.enter(self.written_name(node));
-        let fields = self.map_or_null(node, "a rule", RULE, RULE_IGNORED);
+        let fields = self.map_or_null(node, RULE);
         self.findings.leave();
         let Some(fields) = fields else {
             return Rule { position: Some(self.document.position(node)), ..Rule::default() };
@@ -219,7 +221,7 @@ impl<'a> Decoder<'a> {
     }
 
     fn alternative(&mut self, node: NodeId) -> MatchAny {
-        match self.map_or_null(node, "an item of `matchAny`", ALTERNATIVE, &[]) {
+        match self.map_or_null(node, ALTERNATIVE) {
             Some(fields) => MatchAny {
                 match_features: self.list_of(&fields, "matchFeatures", "terms", Self::term),
             },
@@ -229,7 +231,7 @@ impl<'a> Decoder<'a> {
 
     fn term(&mut self, node: NodeId) -> Term {
         let position = Some(self.document.position(node));
-        let Some(fields) = self.map_or_null(node, "a term", TERM, &[]) else {
+        let Some(fields) = self.map_or_null(node, TERM) else {
             return Term { position, ..Term::default() };
         };
         Term {
@@ -272,7 +274,7 @@ impl<'a> Decoder<'a> {
             self.findings.error(message::legacy_shorthand(at, name, &found, &long_form));
             return None;
         }
-        let fields = self.map(node, "an expression", EXPRESSION, &[])?;
+        let fields = self.map(node, EXPRESSION)?;
         Some(Expression {
             op: self.string_of(&fields, "op"),
             value: self.values(&fields),
@@ -295,7 +297,7 @@ impl<'a> Decoder<'a> {
         items.iter().map(|item| self.string(*item, "an item of `value`")).collect()
     }
 
-    // Below: the ways from a node to what the format wants there.
+    // From a node to what the format wants there.
 
     fn list_of<T>(
         &mut self,

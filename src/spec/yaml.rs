@@ -238,10 +238,30 @@ enum Refusal {
     Other(Diagnostic),
 }
 
+#[derive(Clone, Copy)]
+enum Collection {
+    Mapping,
+    Sequence,
+}
+
+/// What stands before a node (YAML's node properties), and where.
+struct Properties<'t> {
+    tag: Option<&'t Tag>,
+    /// The parser's number for it; 0 for none.
+    anchor: usize,
+    at: Position,
+}
+
+impl Properties<'_> {
+    fn none(at: Position) -> Self {
+        Properties { tag: None, anchor: 0, at }
+    }
+}
+
 struct Frame {
     id: NodeId,
     anchor: usize,
-    mapping: bool,
+    collection: Collection,
     first_pending: usize,
     height: usize,
     nodes_before: usize,
@@ -274,10 +294,15 @@ impl Loader {
                 Ok(())
             }
             Event::Scalar(text, style, anchor, tag) => {
-                self.scalar(&text, style == ScalarStyle::Plain, tag.as_deref(), anchor, at)
+                let properties = Properties { tag: tag.as_deref(), anchor, at };
+                self.scalar(&text, style == ScalarStyle::Plain, properties)
             }
-            Event::SequenceStart(anchor, tag) => self.open(false, tag.as_deref(), anchor, at),
-            Event::MappingStart(anchor, tag) => self.open(true, tag.as_deref(), anchor, at),
+            Event::SequenceStart(anchor, tag) => {
+                self.open(Collection::Sequence, Properties { tag: tag.as_deref(), anchor, at })
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.open(Collection::Mapping, Properties { tag: tag.as_deref(), anchor, at })
+            }
             Event::SequenceEnd | Event::MappingEnd => self.close(at),
             Event::Alias(anchor) => self.alias(anchor, at),
             Event::DocumentStart(_) | Event::StreamStart | Event::StreamEnd | Event::Nothing => {
@@ -290,10 +315,9 @@ impl Loader {
         &mut self,
         text: &str,
         plain: bool,
-        tag: Option<&Tag>,
-        anchor: usize,
-        at: Position,
+        properties: Properties<'_>,
     ) -> Result<(), Diagnostic> {
+        let Properties { tag, anchor, at } = properties;
         self.count(1, text.len(), at)?;
         let start = number(self.document.text.len());
         self.document.text.push_str(text);
@@ -305,11 +329,10 @@ impl Loader {
 
     fn open(
         &mut self,
-        mapping: bool,
-        tag: Option<&Tag>,
-        anchor: usize,
-        at: Position,
+        collection: Collection,
+        properties: Properties<'_>,
     ) -> Result<(), Diagnostic> {
+        let Properties { tag, anchor, at } = properties;
         if self.frames.len() >= limits::SPECIFICATION_DEPTH {
             return Err(too_deep(at));
         }
@@ -320,7 +343,7 @@ impl Loader {
         self.frames.push(Frame {
             id,
             anchor,
-            mapping,
+            collection,
             first_pending,
             height: 0,
             nodes_before,
@@ -335,10 +358,9 @@ impl Loader {
         self.document.children.extend(self.pending.drain(frame.first_pending..));
         let len = number(self.document.children.len()) - first;
         if let Some(node) = self.document.nodes.get_mut(frame.id as usize) {
-            node.kind = if frame.mapping {
-                Kind::Mapping { first, len }
-            } else {
-                Kind::Sequence { first, len }
+            node.kind = match frame.collection {
+                Collection::Mapping => Kind::Mapping { first, len },
+                Collection::Sequence => Kind::Sequence { first, len },
             };
         }
         let nodes = self.nodes - frame.nodes_before;

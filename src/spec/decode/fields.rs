@@ -31,53 +31,49 @@ impl Fields {
     }
 }
 
+/// What the format says of a map.
+#[derive(Clone, Copy)]
+pub(super) struct Shape<'k> {
+    /// What it is, in messages.
+    what: &'k str,
+    pub(super) known: &'k [&'static str],
+    /// Fields that cost a warning.
+    ignored: &'k [&'k str],
+}
+
+impl<'k> Shape<'k> {
+    pub(super) const fn of(what: &'k str, known: &'k [&'static str]) -> Self {
+        Shape { what, known, ignored: &[] }
+    }
+
+    pub(super) const fn ignoring(self, ignored: &'k [&'k str]) -> Self {
+        Shape { ignored, ..self }
+    }
+}
+
 /// A key, its place, and its value.
 type Entry = (String, Position, NodeId);
 
 impl Decoder<'_> {
     /// As [`Self::map`], but null stands for a map without fields, as in NFD.
-    pub(super) fn map_or_null(
-        &mut self,
-        node: NodeId,
-        what: &str,
-        known: &[&'static str],
-        ignored: &[&str],
-    ) -> Option<Fields> {
+    pub(super) fn map_or_null(&mut self, node: NodeId, shape: Shape<'_>) -> Option<Fields> {
         if self.is_null(node) {
             return Some(Fields { found: Vec::new() });
         }
-        self.map(node, what, known, ignored)
+        self.map(node, shape)
     }
 
     /// The known fields of a map; the ignored ones cost a warning, all others an error.
-    pub(super) fn map(
-        &mut self,
-        node: NodeId,
-        what: &str,
-        known: &[&'static str],
-        ignored: &[&str],
-    ) -> Option<Fields> {
-        if !matches!(self.document.value(node), Value::Mapping(_)) {
-            let found = message::found(self.document, node);
-            let at = self.document.position(node);
-            self.findings.error(message::not_a_map(at, what, known, &found));
-            return None;
-        }
+    pub(super) fn map(&mut self, node: NodeId, shape: Shape<'_>) -> Option<Fields> {
         let mut fields = Fields { found: Vec::new() };
-        for entry in self.entries(node, what) {
-            self.field(&mut fields, entry, what, known, ignored);
+        for entry in self.checked_entries(node, shape)? {
+            self.field(&mut fields, entry, shape);
         }
         Some(fields)
     }
 
-    fn field(
-        &mut self,
-        fields: &mut Fields,
-        (key, position, value): Entry,
-        what: &str,
-        known: &[&'static str],
-        ignored: &[&str],
-    ) {
+    fn field(&mut self, fields: &mut Fields, (key, position, value): Entry, shape: Shape<'_>) {
+        let Shape { what, known, ignored } = shape;
         let name = known.iter().find(|name| name.eq_ignore_ascii_case(&key));
         match name {
             Some(name) if fields.get(name).is_some() => {
@@ -112,15 +108,19 @@ impl Decoder<'_> {
 
     /// The entries of a map in document order, merge keys applied, of equal keys the last.
     pub(super) fn entries(&mut self, node: NodeId, what: &str) -> Vec<Entry> {
+        self.checked_entries(node, Shape::of(what, &[])).unwrap_or_default()
+    }
+
+    fn checked_entries(&mut self, node: NodeId, shape: Shape<'_>) -> Option<Vec<Entry>> {
         let Value::Mapping(_) = self.document.value(node) else {
             let found = message::found(self.document, node);
             let at = self.document.position(node);
-            self.findings.error(message::not_a_map(at, what, &[], &found));
-            return Vec::new();
+            self.findings.error(message::not_a_map(at, shape.what, shape.known, &found));
+            return None;
         };
         let mut gathered = Gathered::default();
         self.gather(node, &mut gathered, false);
-        gathered.entries
+        Some(gathered.entries)
     }
 
     /// The depth of merges in merges is bounded by the depth of the document.

@@ -228,7 +228,7 @@ pub(super) fn legacy_term(
     value: NodeId,
     known: &[&str],
 ) -> Option<String> {
-    let is_term = known == super::TERM && key.contains('.');
+    let is_term = known == super::TERM.known && key.contains('.');
     let is_map = matches!(document.value(value), Value::Mapping(_));
     (is_term && is_map)
         .then(|| format!("write `feature: {key}` and put the expressions under `matchExpressions`"))

@@ -9,6 +9,16 @@ use crate::spec::diagnostic::Severity;
 use crate::spec::known;
 use crate::spec::model::{Expression, Position};
 
+/// One expression with what it is about.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    subject: Subject<'a>,
+    element: &'a str,
+    operator: Operator,
+    expression: &'a Expression,
+    at: Position,
+}
+
 impl Linter {
     /// One expression of matchExpressions; returns its truth value if it is the same on every host that has the
     /// feature.
@@ -30,18 +40,19 @@ impl Linter {
             self.warn("empty-expression", at, message, "write `{op: Exists}` to ask for it");
             return (!subject.is_of_devices()).then_some(true);
         }
+        let asked = Asked { subject, element, operator, expression, at };
         if subject.feature.is_some_and(|feature| feature.is_flag(element)) {
             if operator == Operator::DoesNotExist {
-                self.absence(subject, element, operator, at);
+                self.absence(asked);
             }
             return self.flag(element, operator, at);
         }
-        self.absence(subject, element, operator, at);
+        self.absence(asked);
         let never = [
             self.empty_range(operator, expression, at),
-            self.device_ids(subject, element, operator, expression, at),
-            self.kernel_option(subject, element, operator, expression, at),
-            self.cpu_vendor(subject, element, operator, expression, at),
+            self.device_ids(asked),
+            self.kernel_option(asked),
+            self.cpu_vendor(asked),
         ];
         never.contains(&true).then_some(false)
     }
@@ -141,7 +152,8 @@ impl Linter {
     }
 
     /// What many authors do not expect of things that are not there.
-    fn absence(&mut self, subject: Subject<'_>, element: &str, operator: Operator, at: Position) {
+    fn absence(&mut self, asked: Asked<'_>) {
+        let Asked { subject, element, operator, at, .. } = asked;
         let Some(feature) = subject.feature else {
             return;
         };
@@ -210,14 +222,8 @@ impl Linter {
     }
 
     /// Identifiers of devices, as the kernel prints them. Returns whether none of the values can match.
-    fn device_ids(
-        &mut self,
-        subject: Subject<'_>,
-        element: &str,
-        operator: Operator,
-        expression: &Expression,
-        at: Position,
-    ) -> bool {
+    fn device_ids(&mut self, asked: Asked<'_>) -> bool {
+        let Asked { subject, element, operator, expression, at } = asked;
         let digits = match (subject.is("pci.device"), subject.is("usb.device"), element) {
             (true, _, "class" | "vendor" | "device" | "subsystem_vendor" | "subsystem_device") => 4,
             (_, true, "class") => 2,
@@ -237,14 +243,9 @@ impl Linter {
         operator == Operator::In && !possible
     }
 
-    fn kernel_option(
-        &mut self,
-        subject: Subject<'_>,
-        option: &str,
-        operator: Operator,
-        expression: &Expression,
-        at: Position,
-    ) -> bool {
+    /// Values of kernel options. Returns whether the expression holds nowhere.
+    fn kernel_option(&mut self, asked: Asked<'_>) -> bool {
+        let Asked { subject, element: option, operator, expression, at } = asked;
         if !subject.is("kernel.config") {
             return false;
         }
@@ -274,14 +275,9 @@ impl Linter {
         true
     }
 
-    fn cpu_vendor(
-        &mut self,
-        subject: Subject<'_>,
-        element: &str,
-        operator: Operator,
-        expression: &Expression,
-        at: Position,
-    ) -> bool {
+    /// Names of processor vendors. Returns whether none of the values can match.
+    fn cpu_vendor(&mut self, asked: Asked<'_>) -> bool {
+        let Asked { subject, element, operator, expression, at } = asked;
         if !subject.is("cpu.model") || element != "vendor_id" || operator != Operator::In {
             return false;
         }

@@ -215,21 +215,20 @@ impl Linter {
     fn contradictions(&mut self, terms: &[Term]) -> bool {
         let mut seen: BTreeMap<(String, &String), &Expression> = BTreeMap::new();
         let mut found = false;
-        for term in terms {
-            let devices = known::find(&term.feature).is_none_or(|it| it.kind == Kind::Instances);
-            if devices {
-                continue;
-            }
-            for (element, expression) in term.match_expressions.iter().flatten() {
-                let before = seen.insert((term.feature.to_ascii_lowercase(), element), expression);
-                if let Some(before) = before.filter(|before| exclude(before, expression)) {
-                    let line = before.position.unwrap_or(START).line;
-                    let message =
-                        format!("this excludes the expression for {element} on line {line}");
-                    let at = expression.position.unwrap_or(START);
-                    self.warn("contradiction", at, message, "use `matchAny` if either will do");
-                    found = true;
-                }
+        let about_the_host = |term: &&Term| {
+            known::find(&term.feature).is_some_and(|feature| feature.kind != Kind::Instances)
+        };
+        let expressions = terms.iter().filter(about_the_host).flat_map(|term| {
+            term.match_expressions.iter().flatten().map(move |asked| (&term.feature, asked))
+        });
+        for (feature, (element, expression)) in expressions {
+            let before = seen.insert((feature.to_ascii_lowercase(), element), expression);
+            if let Some(before) = before.filter(|before| exclude(before, expression)) {
+                let line = before.position.unwrap_or(START).line;
+                let message = format!("this excludes the expression for {element} on line {line}");
+                let at = expression.position.unwrap_or(START);
+                self.warn("contradiction", at, message, "use `matchAny` if either will do");
+                found = true;
             }
         }
         found

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use serde::de::IgnoredAny;
 
-use super::{Document, Loader, number};
+use super::{Collection, Document, Loader, Properties, number};
 use crate::spec::diagnostic::Diagnostic;
 use crate::spec::model::Position;
 
@@ -68,8 +68,14 @@ impl Reader<'_> {
         use Expect::{Colon, FirstItem, FirstKey, Key, Separator, Value};
         let ends = self.open.last() == Some(&next);
         Ok(match (expect, next) {
-            (Value | FirstItem, '{') => self.open(true, '}').map(|()| Some(FirstKey))?,
-            (Value | FirstItem, '[') => self.open(false, ']').map(|()| Some(FirstItem))?,
+            (Value | FirstItem, '{') => {
+                self.open(Collection::Mapping, '}')?;
+                Some(FirstKey)
+            }
+            (Value | FirstItem, '[') => {
+                self.open(Collection::Sequence, ']')?;
+                Some(FirstItem)
+            }
             (FirstItem | FirstKey | Separator, _) if ends => {
                 self.loader.close(self.at)?;
                 self.open.pop();
@@ -91,8 +97,8 @@ impl Reader<'_> {
         })
     }
 
-    fn open(&mut self, mapping: bool, end: char) -> Result<(), Diagnostic> {
-        self.loader.open(mapping, None, 0, self.at)?;
+    fn open(&mut self, collection: Collection, end: char) -> Result<(), Diagnostic> {
+        self.loader.open(collection, Properties::none(self.at))?;
         self.open.push(end);
         self.advance(1);
         Ok(())
@@ -109,7 +115,7 @@ impl Reader<'_> {
         let Ok(text) = serde_json::from_str::<Cow<'_, str>>(token) else {
             return Ok(false);
         };
-        self.loader.scalar(&text, false, None, 0, self.at)?;
+        self.loader.scalar(&text, false, Properties::none(self.at))?;
         self.advance(token.len());
         Ok(true)
     }
@@ -121,7 +127,7 @@ impl Reader<'_> {
         if serde_json::from_str::<IgnoredAny>(token).is_err() {
             return Ok(false);
         }
-        self.loader.scalar(token, true, None, 0, self.at)?;
+        self.loader.scalar(token, true, Properties::none(self.at))?;
         self.advance(token.len());
         Ok(true)
     }
