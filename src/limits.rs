@@ -6,12 +6,24 @@ use std::time::Duration;
 pub const STATE_BYTES: u64 = 1 << 20;
 /// How long the rest of a state is read that nobody needs any more. A runtime has it ready before it starts a hook.
 pub const DRAIN_TIME: Duration = Duration::from_secs(1);
+/// The command line of the runtime that called the hook.
+pub const COMMAND_LINE_BYTES: u64 = 64 << 10;
 /// A bundle's `config.json`. Kubernetes pods with many mounts reach some hundred KiB.
 pub const BUNDLE_CONFIG_BYTES: u64 = 16 << 20;
 /// containers/storage's `containers.json` and `images.json`: 10,000 images are about 20 MiB.
 pub const STORAGE_RECORDS_BYTES: u64 = 256 << 20;
+/// Manifests in containers/storage that are looked at for one image; real ones have two or three.
+pub const STORED_MANIFESTS: usize = 32;
+/// Repositories asked for one image, of all that its names are in.
+pub const IMAGE_REPOSITORIES: usize = 8;
+/// One answer of containerd: thousands of images are below 4 MiB; its own limit is 16.
+pub const CONTAINERD_ANSWER_BYTES: usize = 16 << 20;
 /// A manifest or index; the limit of the distribution specification and of containers/image.
 pub const MANIFEST_BYTES: u64 = 4 << 20;
+/// Manifests of one index that are looked at; real ones have at most some twenty platforms and as many attestations.
+pub const INDEX_CHILDREN: usize = 128;
+/// Digests that one image was pulled by, of which the registry is asked what they lead to.
+pub const PULLED_DIGESTS: usize = 4;
 /// A specification. The largest known ones are below 20 KiB.
 pub const SPECIFICATION_BYTES: u64 = 1 << 20;
 /// Nodes (scalars, maps, lists) of one specification, aliases counted where they are used.
@@ -28,9 +40,17 @@ pub const SPECIFICATION_PARTS: usize = 100_000;
 pub const SPECIFICATION_DEPTH: usize = 32;
 /// A configuration file of our own.
 pub const CONFIG_BYTES: u64 = 256 << 10;
+/// A pattern over image names; longer than any reference.
+pub const IMAGE_PATTERN_BYTES: usize = 1024;
 /// A cache file: a specification in its checked form, with its manifest's facts.
 pub const CACHE_FILE_BYTES: u64 = 16 << 20;
-/// A bearer token answer, and an error body of a registry.
+/// What is kept of the worker's standard error.
+pub const WORKER_STDERR_BYTES: usize = 4 << 10;
+/// What the worker is asked: a repository, some digests or sockets, a number.
+pub const WORKER_REQUEST_BYTES: u64 = 64 << 10;
+/// The first line of the worker's answer: an outcome with its details and warnings.
+pub const WORKER_HEADER_BYTES: u64 = 1 << 20;
+/// The answer of a token service.
 pub const TOKEN_BYTES: u64 = 1 << 20;
 /// What is read of an error body to name the registry's reason.
 pub const ERROR_BODY_BYTES: u64 = 64 << 10;
@@ -49,6 +69,8 @@ pub const LAYOUT_OPENED: usize = 1_000;
 pub const IMAGE_LIST_BYTES: u64 = 4 << 20;
 /// Answers to a registry's 401 for one request: a first token, and one more if that was not enough.
 pub const AUTH_ROUNDS: usize = 2;
+/// Challenges in one header that are looked at.
+pub const AUTH_CHALLENGES: usize = 8;
 /// An auth file: one entry for each registry and repository a node knows.
 pub const AUTH_FILE_BYTES: u64 = 1 << 20;
 /// What a credential helper may print.

@@ -16,8 +16,6 @@ use crate::{files, limits};
 
 /// Directory within the cache.
 const DIRECTORY: &str = "manifests";
-/// Indexes and manifests of one image that are asked for.
-const MOST_DIGESTS: usize = 4;
 
 /// Whoever asks registries; the hook's worker, or a test.
 pub trait DocumentFetcher {
@@ -64,7 +62,7 @@ impl Documents<'_> {
         }
         let request = DocumentsRequest {
             repository: repository.clone(),
-            digests: identity.pulled_by.iter().take(MOST_DIGESTS).cloned().collect(),
+            digests: identity.pulled_by.iter().take(limits::PULLED_DIGESTS).cloned().collect(),
             image_id: identity.image_id.clone(),
             deadline_ms: u64::try_from(self.deadline.remaining().as_millis()).unwrap_or(u64::MAX),
             credentials: self.credentials.clone(),

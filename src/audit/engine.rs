@@ -13,8 +13,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
 
-/// Longest command line looked at.
-const MAX_COMMAND_LINE: u64 = 64 << 10;
+use crate::{files, limits};
 
 /// Who is told why a start is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +84,7 @@ fn tell_crun(process: &Path, line: &str) {
 /// The file named by `--log`, where the runtime was also asked for JSON.
 fn log_file(process: &Path) -> Option<PathBuf> {
     let file = File::open(process.join("cmdline")).ok()?;
-    let command_line = crate::files::read_open(file, MAX_COMMAND_LINE).ok()?;
+    let command_line = files::read_open(file, limits::COMMAND_LINE_BYTES).ok()?;
     let arguments: Vec<&str> =
         command_line.split(|b| *b == 0).map(|a| std::str::from_utf8(a).unwrap_or("")).collect();
     let json = option(&arguments, "--log-format").is_none_or(|format| format == "json");

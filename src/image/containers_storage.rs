@@ -15,13 +15,12 @@ use super::known_as::{KnownAs, Pod};
 use super::names::{is_confirmed, repositories};
 use super::remembered::{Memory, Remembered};
 use super::storage_records::{ContainerMetadata, ContainerRecord, ImageRecord, Store};
+use crate::limits;
 use crate::oci::{Digest, Document, Reference};
 use crate::start::ContainerStart;
 
 /// How long to wait before the one retry: a record that is being written appears within it.
 const RETRY_AFTER: Duration = Duration::from_millis(20);
-/// Most manifests looked at for one image; real ones have two or three.
-const MAX_MANIFESTS: usize = 32;
 
 /// Where a bundle of containers/storage lies: `<base>/<driver>-containers/<id>/userdata`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -285,7 +284,7 @@ fn verified_documents(
     let mut manifests: Vec<Digest> = Vec::new();
     let mut indexes: Vec<(Digest, Vec<Digest>)> = Vec::new();
     let keys = record.big_data_names.iter().flatten().rev();
-    for key in keys.filter(|key| is_manifest_key(key)).take(MAX_MANIFESTS) {
+    for key in keys.filter(|key| is_manifest_key(key)).take(limits::STORED_MANIFESTS) {
         let Ok(bytes) = store.big_data(&record.id, key) else { continue };
         let digest = Digest::of(&bytes);
         if key.strip_prefix("manifest-").is_some_and(|named| named != digest.as_str()) {

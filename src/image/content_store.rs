@@ -12,10 +12,6 @@ use serde::Deserialize;
 use crate::oci::{Descriptor, Digest, Document};
 use crate::{files, limits};
 
-/// Most manifests of one index that are looked at; real ones have at most some twenty platforms and as many
-/// attestations.
-const MAX_CHILDREN: usize = 128;
-
 /// The blobs of one containerd.
 #[derive(Debug, Clone)]
 pub struct ContentStore {
@@ -61,7 +57,7 @@ impl ContentStore {
                 architecture: None,
             }],
             Some(Document::Index(index)) => {
-                let children = index.manifests.into_iter().take(MAX_CHILDREN);
+                let children = index.manifests.into_iter().take(limits::INDEX_CHILDREN);
                 children.filter_map(|child| self.child_image(target, child)).collect()
             }
             None => Vec::new(),

@@ -20,17 +20,17 @@
 //! place of a shape of its own, and the engine chose that place, not the container's creator.
 
 pub mod containerd;
-pub mod containers_storage;
+mod containers_storage;
 pub mod content_store;
-pub mod docker;
-pub mod identity;
-pub mod known_as;
+mod docker;
+mod identity;
+mod known_as;
 mod names;
-pub mod pattern;
+mod pattern;
 mod place;
 mod record_search;
-pub mod remembered;
-pub mod storage_config;
+mod remembered;
+mod storage_config;
 pub mod storage_records;
 
 pub use identity::{Engine, Identification, ImageIdentity, NotJudged, Unidentified};

@@ -1,10 +1,8 @@
 //! What the names of an image say about where it came from. The records of every engine have such names; called by
 //! the file of each.
 
+use crate::limits;
 use crate::oci::{Reference, Repository};
-
-/// Most repositories asked for one image.
-const MAX_REPOSITORIES: usize = 8;
 
 /// A typed name counts if the image really has, or had, a name in that repository.
 pub(super) fn is_confirmed(typed: &Reference, names: &[String]) -> bool {
@@ -26,6 +24,6 @@ pub(super) fn repositories(reference: Option<&Reference>, names: &[String]) -> V
             repositories.push(name.repository);
         }
     }
-    repositories.truncate(MAX_REPOSITORIES);
+    repositories.truncate(limits::IMAGE_REPOSITORIES);
     repositories
 }

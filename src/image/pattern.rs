@@ -8,15 +8,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits;
 use crate::oci::Reference;
 
 /// A checked pattern.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ImagePattern(String);
-
-/// Longest pattern; longer than any reference.
-const MAX_PATTERN: usize = 1024;
 
 impl ImagePattern {
     /// True if one of the names matches.
@@ -95,7 +93,7 @@ impl TryFrom<String> for ImagePattern {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let problem = if text.is_empty() {
             "it is empty; \"**\" matches every image"
-        } else if text.len() > MAX_PATTERN {
+        } else if text.len() > limits::IMAGE_PATTERN_BYTES {
             "it is longer than 1024 bytes"
         } else if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
             "it has white space"

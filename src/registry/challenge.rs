@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::limits;
+
 /// One challenge: a scheme and its parameters, names in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge {
@@ -20,9 +22,6 @@ impl Challenge {
         self.parameters.get(name).map(String::as_str)
     }
 }
-
-/// Challenges in one header that are looked at.
-const MAX_CHALLENGES: usize = 8;
 
 /// Reads a header's value as far as it can be understood.
 pub fn parse(header: &str) -> Vec<Challenge> {
@@ -41,7 +40,7 @@ pub fn parse(header: &str) -> Vec<Challenge> {
                 rest = after;
             }
             Some(_) => return challenges,
-            None if challenges.len() == MAX_CHALLENGES => return challenges,
+            None if challenges.len() == limits::AUTH_CHALLENGES => return challenges,
             None => {
                 let scheme = word.to_ascii_lowercase();
                 challenges.push(Challenge { scheme, parameters: BTreeMap::new() });
@@ -110,13 +109,13 @@ mod tests {
         assert!(parse("=x").is_empty());
         assert!(parse("a=b").is_empty());
         assert_eq!(parse("Bearer realm=\"never closed")[0].get("realm"), None);
-        assert_eq!(parse(&"A ".repeat(1000)).len(), MAX_CHALLENGES);
+        assert_eq!(parse(&"A ".repeat(1000)).len(), limits::AUTH_CHALLENGES);
     }
 
     proptest! {
         #[test]
         fn any_text_is_read_without_end_or_panic(text in "\\PC{0,200}") {
-            prop_assert!(parse(&text).len() <= MAX_CHALLENGES);
+            prop_assert!(parse(&text).len() <= limits::AUTH_CHALLENGES);
         }
 
         #[test]

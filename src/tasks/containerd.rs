@@ -21,13 +21,12 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::deadline::Deadline;
+use crate::limits;
 use crate::worker::protocol::{
     ContainerdAnswer, ContainerdContainer, ContainerdImage, ContainerdPod, ContainerdRequest,
     read_request, write_answer,
 };
 
-/// Longest answer of containerd: thousands of images are below 4 MiB; its own limit is 16.
-const ANSWER_BYTES: usize = 16 << 20;
 /// gRPC's word for "there is none".
 const NOT_FOUND: &str = "5";
 /// CRI's part of a container's record (containerd `internal/cri/server/container_create.go`).
@@ -233,7 +232,7 @@ impl Service {
         let mut answer = BytesMut::new();
         while let Some(chunk) = stream.data().await {
             let chunk = chunk.map_err(broken)?;
-            if answer.len() + chunk.len() > ANSWER_BYTES {
+            if answer.len() + chunk.len() > limits::CONTAINERD_ANSWER_BYTES {
                 return Err(failed("the answer is too large".to_owned()));
             }
             answer.extend_from_slice(&chunk);

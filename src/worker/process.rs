@@ -22,8 +22,6 @@ use super::protocol::{
 use crate::deadline::Deadline;
 use crate::{files, limits};
 
-/// What is kept of the worker's standard error.
-const STDERR_BYTES: usize = 4 << 10;
 /// Largest answer: header, manifest, specification and its checked form.
 const ANSWER_BYTES: usize =
     (limits::MANIFEST_BYTES + limits::SPECIFICATION_BYTES + limits::CACHE_FILE_BYTES + (2 << 20))
@@ -272,7 +270,7 @@ fn converse(
     let pipes = [
         Pipe::new(stdin.into(), Direction::Feed(input)),
         Pipe::new(stdout.into(), keep(ANSWER_BYTES, true)),
-        Pipe::new(stderr.into(), keep(STDERR_BYTES, false)),
+        Pipe::new(stderr.into(), keep(limits::WORKER_STDERR_BYTES, false)),
     ];
     let [Ok(mut stdin), Ok(mut stdout), Ok(mut stderr)] = pipes else {
         return Err(WorkerError::Answer(io::Error::other("its pipes cannot be set up")));
@@ -283,8 +281,10 @@ fn converse(
             pipe.advance().map_err(WorkerError::Answer)?;
         }
     }
-    let text =
-        crate::sanitize::bounded_line(&String::from_utf8_lossy(&stderr.into_bytes()), STDERR_BYTES);
+    let text = crate::sanitize::bounded_line(
+        &String::from_utf8_lossy(&stderr.into_bytes()),
+        limits::WORKER_STDERR_BYTES,
+    );
     Ok((stdout.into_bytes(), text))
 }
 

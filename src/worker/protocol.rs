@@ -290,13 +290,10 @@ pub struct ContainerdImage {
     pub updated: Option<i64>,
 }
 
-/// Longest request: a repository, some digests or sockets, a number.
-const REQUEST_BYTES: u64 = 64 << 10;
-
 /// Reads the one request of a task.
 pub fn read_request<T: DeserializeOwned>(input: impl Read) -> io::Result<T> {
     let mut bytes = Vec::new();
-    input.take(REQUEST_BYTES).read_to_end(&mut bytes)?;
+    input.take(limits::WORKER_REQUEST_BYTES).read_to_end(&mut bytes)?;
     Ok(serde_json::from_slice(&bytes)?)
 }
 
@@ -321,9 +318,6 @@ struct Header {
     parts: [u64; 3],
 }
 
-/// Longest header line: an outcome with its details and warnings.
-const HEADER_BYTES: u64 = 1 << 20;
-
 impl FetchOutcome {
     /// Writes the answer.
     pub fn write_to(&self, out: &mut impl Write) -> io::Result<()> {
@@ -343,7 +337,7 @@ impl FetchOutcome {
     /// Reads an answer, within the limits for each part.
     pub fn read_from(input: &mut impl BufRead) -> io::Result<Self> {
         let mut line = Vec::new();
-        input.by_ref().take(HEADER_BYTES).read_until(b'\n', &mut line)?;
+        input.by_ref().take(limits::WORKER_HEADER_BYTES).read_until(b'\n', &mut line)?;
         if line.is_empty() {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the worker gave no answer"));
         }
