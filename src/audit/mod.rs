@@ -17,7 +17,7 @@
 pub mod counters;
 pub mod engine;
 pub mod history;
-pub mod journal;
+mod journal;
 pub mod log;
 pub mod message;
 pub mod record;

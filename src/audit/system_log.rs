@@ -1,5 +1,5 @@
 //! The decision as one line in the system's log: a datagram to `/dev/log`, which syslog daemons and journald read.
-//! Used where journald's own socket ([`super::journal`]) is not there.
+//! Used where journald's own socket (`journal.rs`) is not there.
 //!
 //! Format: RFC 3164 as glibc's syslog(3) sends it to the local socket, `<PRI>Mmm dd hh:mm:ss imgcompat[pid]: text`,
 //! in UTC; local daemons put their own time in. The socket never blocks: a daemon that is stopped or whose queue is

@@ -1,6 +1,6 @@
 //! Which manifests of an image a command is about: what the reference names, one platform's, or every platform's.
 //!
-//! Shared by attach-spec, list-specs and remove-spec.
+//! Shared by attach-spec, list-specs and remove-spec; mirror and validate-spec take single functions.
 
 use crate::deadline::Deadline;
 use crate::limits;

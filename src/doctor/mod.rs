@@ -14,11 +14,11 @@
 //! unjudged is the failure it exists for: a hook whose program is missing is skipped without a word by every engine.
 
 pub mod engines;
-pub mod finding;
+mod finding;
 pub mod probe;
-pub mod programs;
-pub mod records;
-pub mod registries;
+mod programs;
+mod records;
+mod registries;
 pub mod running;
 
 pub use finding::{Finding, Level};

@@ -15,12 +15,12 @@
 
 pub mod containerd;
 pub mod crio;
-pub mod docker;
+mod docker;
 mod hooks_dir;
 mod json_text;
 pub mod ledger;
-pub mod nerdctl;
-pub mod node;
+mod nerdctl;
+mod node;
 pub mod plan;
 pub mod podman;
 

@@ -4,9 +4,11 @@
 //! once is kept for the life of the value, which is one start. [`SOURCES`] is the list of all features. Names and
 //! formats are those of NFD v0.19 (`source/*`); docs/nfd-differences.md lists where the values differ and why.
 //!
-//! | file | features |
+//! | file | what, or which features |
 //! |---|---|
+//! | `feature.rs` | what a feature is: flags, attributes or instances, as NFD has them |
 //! | `root.rs` | where the host's files are, and reading them safely |
+//! | `boot_memory.rs` | what is kept until the next boot |
 //! | `cpu/` | `cpu.*` |
 //! | `kernel.rs`, `kconfig.rs`, `modules.rs` | `kernel.*` |
 //! | `memory.rs`, `network.rs`, `pci.rs`, `storage.rs`, `system.rs`, `usb.rs` | the features of that name |
@@ -17,7 +19,7 @@
 //! A directory that holds the host's `proc`, `sys`, `etc` … can stand for the host (`--host-root DIRECTORY`). What is
 //! not in files is recorded beside them:
 //! - `.imgcompat/arch`: the architecture, as `uname -m` says it. Without it, the one this program is compiled for.
-//! - `.imgcompat/cpuid`: for x86-64, what the CPUID instruction said; [`cpu::cpuid::Cpuid`] has the format. Without
+//! - `.imgcompat/cpuid`: for x86-64, what the CPUID instruction said; `cpu/cpuid.rs` has the format. Without
 //!   it, the features that come from the instruction are absent.
 //! - `proc/self/auxv`: for the other architectures, the auxiliary vector of any process of that host.
 
@@ -27,18 +29,17 @@ use std::path::Path;
 use std::rc::Rc;
 
 mod boot_memory;
-pub mod cpu;
+mod cpu;
 pub mod feature;
 mod kconfig;
 mod kernel;
 pub mod labels;
-
 mod local;
 mod memory;
 mod modules;
 mod network;
 mod pci;
-pub mod root;
+mod root;
 mod storage;
 mod system;
 mod usb;

@@ -12,7 +12,7 @@ pub mod config;
 pub mod decide;
 pub mod duration;
 mod expiry;
-pub mod outcome;
+mod outcome;
 mod sources;
 
 pub use config::{Mode, Policy, Profile};

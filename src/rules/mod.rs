@@ -15,6 +15,7 @@
 //! | `effort.rs` | what an evaluation may cost |
 //! | `explain.rs` | which row decided, in words |
 //! | `report.rs` | the result: every set, rule and expression with verdict and host value |
+//! | `quote.rs` | foreign text in messages, cut to a length that a person reads |
 
 mod effort;
 pub mod evaluate;
@@ -27,7 +28,7 @@ mod module_name;
 mod names;
 pub mod pattern;
 mod quote;
-pub mod report;
+mod report;
 pub mod template;
 mod term;
 pub mod version;

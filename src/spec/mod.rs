@@ -13,9 +13,9 @@
 
 pub mod decode;
 pub mod diagnostic;
-pub mod known;
+mod known;
 pub mod lint;
-pub mod model;
+mod model;
 pub mod scalar;
 pub mod yaml;
 
