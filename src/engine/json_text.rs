@@ -41,9 +41,19 @@ impl<'de> Deserialize<'de> for Raw {
 impl Members {
     /// Reads an object.
     pub fn parse(text: &str) -> Result<Self, String> {
+        if text.starts_with('\u{feff}') {
+            return Err("it begins with a byte order mark".to_owned());
+        }
         let raw: Raw = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let members =
+        let members: Vec<(String, String)> =
             raw.0.into_iter().map(|(name, value)| (name, value.get().to_owned())).collect();
+        // Which of two counts, readers disagree about.
+        let twice = members.iter().enumerate().find(|(at, (name, _))| {
+            members.iter().skip(at + 1).any(|(other, _)| other.eq_ignore_ascii_case(name))
+        });
+        if let Some((_, (name, _))) = twice {
+            return Err(format!("`{name}` stands in it twice"));
+        }
         let indented = text.lines().skip(1).find(|line| line.trim_start().starts_with('"'));
         let indent = indented.map(|line| line.chars().take_while(|c| c.is_whitespace()).collect());
         Ok(Members { members, indent: indent.unwrap_or_else(|| "  ".to_owned()) })
