@@ -136,6 +136,28 @@ pub fn publish(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     })
 }
 
+/// Replaces a file that is not ours alone: it keeps its owner, its group and its permissions, and is on the disk before
+/// it is renamed. A new one gets `mode`, whatever the umask.
+pub fn rewrite(place: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::{PermissionsExt, fchown};
+    let (Some(directory), Some(name)) =
+        (place.parent(), place.file_name().and_then(|n| n.to_str()))
+    else {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not the name of a file"));
+    };
+    let there = fs::metadata(place).ok();
+    let mode = there.as_ref().map_or(mode, |there| there.mode() & 0o7777);
+    replace_after(directory, name, bytes, 0o600, |file| {
+        let now = file.metadata()?;
+        if let Some(there) = there.filter(|t| (t.uid(), t.gid()) != (now.uid(), now.gid())) {
+            fchown(file, Some(there.uid()), Some(there.gid()))?;
+        }
+        file.set_permissions(fs::Permissions::from_mode(mode))?;
+        file.sync_all()
+    })?;
+    File::open(directory)?.sync_all()
+}
+
 fn replace_after(
     directory: &Path,
     name: &str,

@@ -283,3 +283,293 @@ fn programs_below_the_prefix_are_named_as_engines_will_see_them() {
     let node = Node::new(Path::new("/srv"), &tree.at("/opt/i/bin/imgcompat"));
     assert_eq!(Path::new(&node.hook()), tree.at("/opt/i/libexec/imgcompat/imgcompat-hook"));
 }
+
+const SEVERAL: &str = "version = 2\n\
+    [plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\n  runtime_type = \"io.containerd.runc.v2\"\n\
+    [plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.nvidia]\n  runtime_type = \"io.containerd.runc.v2\"\n  \
+    [plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.nvidia.options]\n    BinaryName = \"/usr/bin/crun\"\n";
+
+/// An engine, how it is enabled, its configuration, and what an administrator adds to that.
+const EDITED: [(&str, Via, &str, &str, &str); 3] = [
+    ("containerd", Via::Hook, "/etc/containerd/config.toml", SEVERAL, "# a remark\n"),
+    ("containerd", Via::Wrapper, "/etc/containerd/config.toml", SEVERAL, "# a remark\n"),
+    (
+        "docker",
+        Via::Wrapper,
+        "/etc/docker/daemon.json",
+        "{\n  \"runtimes\": {\"nvidia\": {\"path\": \"/usr/bin/crun\"}}\n}\n",
+        "\n",
+    ),
+];
+
+#[test]
+fn enabled_again_after_an_edit_it_is_still_called_once_and_the_first_text_is_not_forgotten() {
+    for (engine, via, config, text, edit) in EDITED {
+        let adapter = engine::find(engine).unwrap();
+        let tree = Tree::new();
+        tree.write(config, text);
+        let before = tree.files();
+        tree.enable(adapter, via).unwrap();
+        let enabled = fs::read_to_string(tree.at(config)).unwrap();
+        tree.write(config, &format!("{enabled}{edit}"));
+        let edited = tree.files();
+        let (plan, changes) = tree.enable(adapter, via).unwrap();
+        assert_eq!((plan.by_hand.len(), changes), (0, 0), "{engine} {via:?}: {plan:?}");
+        assert_eq!(tree.files(), edited, "{engine} {via:?}");
+        // The edit taken back, all of it can be undone.
+        tree.write(config, &enabled);
+        assert!(tree.disable(adapter).is_empty());
+        assert_eq!(tree.files(), before, "{engine} {via:?}");
+    }
+}
+
+#[test]
+fn disabled_after_an_edit_what_the_configuration_names_is_still_there() {
+    for (engine, via, config, text, edit) in EDITED {
+        let adapter = engine::find(engine).unwrap();
+        let tree = Tree::new();
+        tree.write(config, text);
+        tree.enable(adapter, via).unwrap();
+        let enabled = fs::read_to_string(tree.at(config)).unwrap();
+        tree.write(config, &format!("{enabled}{edit}"));
+        let edited = tree.files();
+        assert_eq!(tree.disable(adapter), [config]);
+        assert_eq!(tree.files(), edited, "{engine} {via:?}");
+        // Once the administrator took us out, ours goes too.
+        tree.write(config, text);
+        assert!(tree.disable(adapter).is_empty());
+        let left = tree.files();
+        let left: Vec<_> =
+            left.keys().filter(|path| path.to_str().unwrap().contains("imgcompat")).collect();
+        assert!(left.is_empty(), "{engine} {via:?}: {left:?}");
+    }
+}
+
+#[test]
+fn handlers_that_came_since_are_judged_too() {
+    for (via, key) in [(Via::Hook, "base_runtime_spec"), (Via::Wrapper, "BinaryName")] {
+        let adapter = engine::find("containerd").unwrap();
+        let tree = Tree::new();
+        tree.write("/etc/containerd/config.toml", "version = 2\n");
+        tree.enable(adapter, via).unwrap();
+        let path = tree.at("/etc/containerd/config.toml");
+        let table = "plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.crun";
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("{text}\n[{table}]\nruntime_type = \"io.containerd.runc.v2\"\n"))
+            .unwrap();
+        tree.enable(adapter, via).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text.matches(key).count(), 2, "{text}");
+        let effects = adapter.effects(&tree.node());
+        assert!(effects.iter().all(|effect| effect.via == Some(via)), "{effects:?}");
+        assert_eq!(tree.disable(adapter), ["/etc/containerd/config.toml"]);
+    }
+}
+
+#[test]
+fn what_stands_in_the_way_of_the_other_way_is_named_and_nothing_is_changed() {
+    for (via, other, key) in
+        [(Via::Hook, Via::Wrapper, "base_runtime_spec"), (Via::Wrapper, Via::Hook, "BinaryName")]
+    {
+        let adapter = engine::find("containerd").unwrap();
+        let tree = Tree::new();
+        tree.write("/etc/containerd/config.toml", SEVERAL);
+        tree.enable(adapter, via).unwrap();
+        let path = tree.at("/etc/containerd/config.toml");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("{text}# a remark\n")).unwrap();
+        let before = tree.files();
+        let problem = tree.enable(adapter, other).unwrap_err();
+        assert!(problem.contains(key) && problem.contains("the handler runc"), "{problem}");
+        assert_eq!(tree.files(), before);
+    }
+}
+
+#[test]
+fn a_plan_that_is_left_to_a_person_takes_nothing_back() {
+    let adapter = engine::find("containerd").unwrap();
+    let tree = Tree::new();
+    tree.write("/etc/containerd/config.toml", "version = 2\n");
+    tree.enable(adapter, Via::Hook).unwrap();
+    let enabled = tree.files();
+    let ledger = Ledger::load(&tree.node(), "containerd").unwrap();
+    let by_hand =
+        engine::ByHand { file: "f".to_owned(), reason: "r".to_owned(), lines: String::new() };
+    let plan = Plan { by_hand: vec![by_hand], ..Plan::default() };
+    let changes = ledger.changes(&tree.node(), &plan).unwrap();
+    assert!(changes.is_empty(), "{changes:?}");
+    ledger.apply(&tree.node(), "containerd", &plan, &changes).unwrap();
+    assert_eq!(tree.files(), enabled);
+}
+
+#[test]
+fn a_change_from_one_way_to_the_other_that_was_cut_short_can_be_undone_and_done_again() {
+    let adapter = engine::find("containerd").unwrap();
+    let config = "/etc/containerd/config.toml";
+    for (first, second) in [(Via::Hook, Via::Wrapper), (Via::Wrapper, Via::Hook)] {
+        for again in [false, true] {
+            let tree = Tree::new();
+            tree.write(config, SEVERAL);
+            let before = tree.files();
+            tree.enable(adapter, first).unwrap();
+            let ledger = Ledger::load(&tree.node(), "containerd").unwrap();
+            let node = tree.node().without_us(ledger.without_us(&tree.node()));
+            let plan = adapter.plan(&node, second).unwrap();
+            let changes = ledger.changes(&node, &plan).unwrap();
+            // Nothing can be written where the first file goes: what is on the disk is what a killed process leaves.
+            let first_place = tree.at(&changes[0].path);
+            fs::create_dir_all(first_place.join("x")).unwrap();
+            ledger.apply(&node, "containerd", &plan, &changes).unwrap_err();
+            fs::remove_dir_all(first_place).unwrap();
+            if again {
+                tree.enable(adapter, second).unwrap();
+                let effects = adapter.effects(&tree.node());
+                assert!(effects.iter().all(|effect| effect.via == Some(second)), "{effects:?}");
+            }
+            assert_eq!(tree.disable(adapter), [""; 0]);
+            assert_eq!(tree.files(), before, "{first:?} {again}");
+        }
+    }
+}
+
+#[test]
+fn an_edited_file_keeps_its_owner_and_links_lead_to_it() {
+    use std::os::unix::fs::{MetadataExt, chown, symlink};
+    let adapter = engine::find("docker").unwrap();
+    let tree = Tree::new();
+    tree.write("/srv/daemon.json", "{}");
+    let place = tree.at("/srv/daemon.json");
+    fs::set_permissions(&place, fs::Permissions::from_mode(0o640)).unwrap();
+    if nix::unistd::geteuid().is_root() {
+        chown(&place, Some(1234), Some(5678)).unwrap();
+    }
+    let before = fs::metadata(&place).unwrap();
+    fs::create_dir_all(tree.at("/etc/docker")).unwrap();
+    // As the node itself would follow it: not out of the tree.
+    symlink("/srv/daemon.json", tree.at("/etc/docker/daemon.json")).unwrap();
+    for _ in 0..2 {
+        tree.enable(adapter, Via::Wrapper).unwrap();
+        let after = fs::metadata(&place).unwrap();
+        assert_eq!(
+            (after.uid(), after.gid(), after.mode()),
+            (before.uid(), before.gid(), before.mode())
+        );
+        assert!(fs::read_to_string(&place).unwrap().contains("imgcompat"));
+        tree.disable(adapter);
+        assert_eq!(fs::read_to_string(&place).unwrap(), "{}");
+        assert!(fs::symlink_metadata(tree.at("/etc/docker/daemon.json")).unwrap().is_symlink());
+    }
+}
+
+#[test]
+fn dockerd_is_not_given_twice_what_a_flag_gives_it() {
+    let adapter = engine::find("docker").unwrap();
+    for (file, text, expected) in [
+        (
+            "/etc/systemd/system/docker.service.d/nvidia.conf",
+            "ExecStart=\nExecStart=/usr/bin/dockerd --add-runtime=nvidia=/usr/bin/n\n",
+            1,
+        ),
+        ("/etc/default/docker", "DOCKER_OPTS=\"--default-runtime nvidia\"\n", 1),
+        ("/etc/default/docker", "# DOCKER_OPTS=\"--default-runtime nvidia\"\n", 0),
+    ] {
+        let tree = Tree::new();
+        tree.write(file, text);
+        let (plan, _) = tree.enable(adapter, Via::Wrapper).unwrap();
+        assert_eq!(plan.by_hand.len(), expected, "{text}");
+        assert!(plan.by_hand.iter().all(|left| left.reason.contains(file)), "{plan:?}");
+        assert_eq!(tree.at("/etc/docker/daemon.json").exists(), expected == 0);
+    }
+}
+
+/// The tool itself.
+fn imgcompat(tree: &Tree, arguments: &[&str]) -> std::process::Command {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_imgcompat"));
+    command.args(arguments).arg("--root").arg(tree.dir.path());
+    command
+}
+
+#[test]
+fn of_commands_at_the_same_time_none_takes_the_work_of_another_for_what_was_before() {
+    let tree = Tree::new();
+    tree.write("/etc/docker/daemon.json", "{\"debug\": true}");
+    let before = tree.files();
+    for _ in 0..5 {
+        let enabling: Vec<_> = (0..8)
+            .map(|_| {
+                imgcompat(&tree, &["enable", "docker"])
+                    .stdout(std::process::Stdio::null())
+                    .spawn()
+                    .unwrap()
+            })
+            .collect();
+        for mut command in enabling {
+            assert!(command.wait().unwrap().success());
+        }
+        assert!(imgcompat(&tree, &["disable", "docker"]).output().unwrap().status.success());
+        assert_eq!(tree.files(), before);
+    }
+}
+
+#[test]
+fn an_engine_that_calls_us_without_a_record_of_what_was_before_is_not_called_disabled() {
+    let tree = Tree::new();
+    tree.enable(engine::find("docker").unwrap(), Via::Wrapper).unwrap();
+    fs::remove_file(tree.at("/var/lib/imgcompat/docker.json")).unwrap();
+    let output = imgcompat(&tree, &["disable", "docker"]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("not on record") && said.contains("imgcompat (default)"), "{said}");
+}
+
+#[test]
+fn a_prefix_may_be_relative_or_a_link() {
+    let tree = Tree::new();
+    tree.write("/usr/libexec/imgcompat/imgcompat-hook", "");
+    let links = tempfile::tempdir().unwrap();
+    let link = links.path().join("node");
+    std::os::unix::fs::symlink(tree.dir.path(), &link).unwrap();
+    let program = fs::canonicalize(tree.dir.path()).unwrap().join("usr/bin/imgcompat");
+    let node = Node::new(&link, &program);
+    assert_eq!(node.hook(), "/usr/libexec/imgcompat/imgcompat-hook");
+}
+
+#[test]
+fn scripts_wait_for_the_daemon_that_runs_them_and_are_not_forgotten() {
+    let adapter = engine::find("crio").unwrap();
+    let tree = Tree::new();
+    tree.write(
+        "/etc/crio/crio.conf",
+        "[crio.runtime.runtimes.crun]\nruntime_path = \"/usr/bin/crun\"\n",
+    );
+    let before = tree.files();
+    tree.enable(adapter, Via::Wrapper).unwrap();
+    let ledger = Ledger::load(&tree.node(), "crio").unwrap();
+    let mut undone = ledger.undo(&tree.node()).unwrap();
+    let scripts = undone.take_scripts();
+    ledger.restore(&tree.node(), "crio", &undone).unwrap();
+    assert!(!tree.at("/etc/crio/crio.conf.d/99-imgcompat.conf").exists());
+    assert!(tree.at("/etc/imgcompat/runtimes/crio-crun").exists(), "what runs still calls it");
+    assert_eq!(Ledger::load(&tree.node(), "crio").unwrap(), ledger);
+    ledger.restore(&tree.node(), "crio", &scripts).unwrap();
+    assert_eq!(tree.files(), before);
+}
+
+#[test]
+fn what_a_person_takes_out_and_puts_back_is_said() {
+    let tree = Tree::new();
+    tree.write("/etc/containerd/config.toml", SEVERAL);
+    tree.enable(engine::find("containerd").unwrap(), Via::Wrapper).unwrap();
+    let path = tree.at("/etc/containerd/config.toml");
+    fs::write(&path, fs::read_to_string(&path).unwrap() + "# a remark\n").unwrap();
+    let output = imgcompat(&tree, &["disable", "containerd"]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for expected in [
+        "Take these lines out of it:\n      BinaryName = \"/etc/imgcompat/runtimes/containerd-nvidia\"\n",
+        "which may have to come back:\n    BinaryName = \"/usr/bin/crun\"\n",
+        "kept       /etc/imgcompat/runtimes/containerd-nvidia",
+    ] {
+        assert!(said.contains(expected), "{said}");
+    }
+}

@@ -175,6 +175,9 @@ remove() {
         rest
         restart_pending
       done
+      # Scripts that it ran until then.
+      if [ -e "$host/var/lib/imgcompat/$engine.json" ]; then tool disable "$engine" >/dev/null || die "$engine still names imgcompat: imgcompat disable $engine"; fi
+      rm -f "$host/etc/imgcompat/runtimes/$engine"-* "$host/var/lib/imgcompat/$engine.json"
     done
     sleep "$grace"
   fi

@@ -8,7 +8,8 @@ use clap::Args as ClapArgs;
 
 use super::Outcome;
 use super::enable::{adapter, failed, is_read_at_start, node, restart, shown};
-use crate::engine::ledger::{Change, Ledger, put};
+use crate::doctor::running;
+use crate::engine::ledger::{self, Change, Ledger, Undone, put};
 use crate::engine::{Adapter, Node};
 
 /// Arguments of `disable`.
@@ -32,46 +33,98 @@ pub struct Args {
 pub fn run(args: &Args) -> Outcome {
     let adapter = adapter(&args.engine)?;
     let node = node(&args.root);
+    let lock = (!args.dry_run).then(|| ledger::lock(&node)).transpose().map_err(failed)?;
     let ledger = Ledger::load(&node, adapter.name()).map_err(failed)?;
-    let undone = ledger.undo(&node).map_err(failed)?;
-    let own = own_files(adapter, &node, &undone.changes)?;
+    let mut undone = ledger.undo(&node).map_err(failed)?;
+    let scripts = undone.take_scripts();
+    let own = own_files(adapter, &node, &undone)?;
     if !args.dry_run {
         ledger.restore(&node, adapter.name(), &undone).map_err(failed)?;
         own.iter().try_for_each(|change| put(&node, change, 0o644)).map_err(failed)?;
     }
-    let mut text = shown(&undone.changes, args.dry_run);
-    text.push_str(&shown(&own, args.dry_run));
+    super::print(&said(&node, &ledger, &undone, &own, args.dry_run))?;
+    let waiting = is_read_at_start(adapter, &undone.changes)
+        || running::is_older_than_its_configuration(&node, adapter).is_some();
+    restart(adapter, !args.dry_run && waiting, args.restart && node.is_running())?;
+    if !scripts.changes.is_empty() && !args.dry_run && running::may_run_scripts(&node, adapter) {
+        super::print(&format!(
+            "{} stays until {name} was restarted, which runs what is there; then: imgcompat disable {name}\n",
+            ledger::SCRIPTS,
+            name = adapter.name()
+        ))?;
+    } else {
+        if !args.dry_run {
+            ledger.restore(&node, adapter.name(), &scripts).map_err(failed)?;
+        }
+        super::print(&shown(&scripts.changes, args.dry_run))?;
+    }
+    drop(lock);
+    let nothing =
+        [&undone.changes, &scripts.changes, &own].iter().all(|changes| changes.is_empty());
+    let nothing = nothing && undone.links.is_empty() && undone.changed_since.is_empty();
+    let left = nothing && still_calls_us(adapter, &node)?;
+    Ok(ExitCode::from(u8::from(left || !undone.changed_since.is_empty())))
+}
+
+/// What was done, and what is left to do.
+fn said(node: &Node, ledger: &Ledger, undone: &Undone, own: &[Change], dry_run: bool) -> String {
+    let mut text = shown(&undone.changes, dry_run);
+    text.push_str(&shown(own, dry_run));
     for link in &undone.links {
         let _ = writeln!(text, "{:10} {link}", "removed");
-    }
-    let nothing = undone.changes.is_empty() && own.is_empty() && undone.links.is_empty();
-    if nothing && undone.changed_since.is_empty() {
-        let _ = writeln!(text, "unchanged  {} was not enabled", adapter.name());
     }
     for file in &undone.changed_since {
         let _ = writeln!(
             text,
             "{file} was changed after imgcompat had changed it, and is left alone. Take these lines out of it:\n{}",
-            our_lines(&node, file)
+            our_lines(node, file)
+        );
+        let lost: String =
+            ledger.lost_lines(node, file).iter().map(|line| format!("{line}\n")).collect();
+        if !lost.is_empty() {
+            let _ = writeln!(
+                text,
+                "Before imgcompat it had these, which may have to come back:\n{lost}"
+            );
+        }
+    }
+    for file in &undone.needed {
+        let _ = writeln!(
+            text,
+            "kept       {file}, until no file names it any more: then imgcompat disable again"
         );
     }
-    super::print(&text)?;
-    let changed = !args.dry_run && is_read_at_start(adapter, &undone.changes);
-    restart(adapter, changed, args.restart && node.is_running())?;
-    Ok(ExitCode::from(u8::from(!undone.changed_since.is_empty())))
+    text
+}
+
+/// Where nothing is on record: is that right? The record may be lost, and then nobody but a person can undo it.
+fn still_calls_us(adapter: &dyn Adapter, node: &Node) -> Result<bool, super::Failure> {
+    let name = adapter.name();
+    let effects = adapter.effects(node);
+    let calling: Vec<String> =
+        effects.into_iter().filter(|effect| effect.via.is_some()).map(|e| e.handler).collect();
+    if calling.is_empty() {
+        super::print(&format!("unchanged  {name} was not enabled\n"))?;
+        return Ok(false);
+    }
+    super::print(&format!(
+        "{name} calls imgcompat ({}), but what it was before is not on record in /var/lib/imgcompat: take the lines that name imgcompat out of its configuration by hand\n",
+        calling.join(", ")
+    ))?;
+    Ok(true)
 }
 
 /// Files that are ours alone and that an installer made; those of others are left.
 fn own_files(
     adapter: &dyn Adapter,
     node: &Node,
-    undone: &[Change],
+    undone: &Undone,
 ) -> Result<Vec<Change>, super::Failure> {
     let mut changes = Vec::new();
     for path in adapter.own_files(node) {
         let before = node.current(&path).map_err(failed)?;
         let ours = before.as_ref().is_some_and(|text| text.contains("imgcompat-hook"));
-        if ours && !undone.iter().any(|change| change.path == path) {
+        if ours && !undone.changes.iter().any(|change| change.path == path) {
             changes.push(Change { path, before, after: None });
         }
     }

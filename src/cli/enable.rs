@@ -8,7 +8,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 
 use super::{Failure, Outcome};
 use crate::doctor::running;
-use crate::engine::ledger::{Change, Ledger};
+use crate::engine::ledger::{self, Change, Ledger};
 use crate::engine::{self, Adapter, Node, Plan, plan};
 
 /// Arguments of `enable`.
@@ -56,6 +56,7 @@ pub fn run(args: &Args) -> Outcome {
         None => adapter.usual(),
     };
     let node = node(&args.root);
+    let lock = (!args.dry_run).then(|| ledger::lock(&node)).transpose().map_err(failed)?;
     let ledger = Ledger::load(&node, adapter.name()).map_err(failed)?;
     let without_us = ledger.without_us(&node);
     let node = node.without_us(without_us);
@@ -64,6 +65,7 @@ pub fn run(args: &Args) -> Outcome {
     if !args.dry_run {
         ledger.apply(&node, adapter.name(), &plan, &changes).map_err(failed)?;
     }
+    drop(lock);
     super::print(&report(adapter, &plan, &changes, args.dry_run))?;
     // Also if it was changed earlier and the daemon has not read it since.
     let waiting = is_read_at_start(adapter, &changes)

@@ -32,6 +32,12 @@ pub fn is_older_than_its_configuration(node: &Node, engine: &dyn Adapter) -> Opt
     Some(Finding::problem(engine.name(), text, format!("systemctl restart {service}")))
 }
 
+/// True if the engine's daemon runs with a configuration that names our scripts, or if that cannot be seen.
+pub fn may_run_scripts(node: &Node, engine: &dyn Adapter) -> bool {
+    let unseen = engine.service().is_some() && !Path::new("/proc/stat").exists();
+    node.is_running() && (unseen || is_older_than_its_configuration(node, engine).is_some())
+}
+
 /// When the daemon of that name was started; the oldest if there are several. None if none runs.
 fn started(proc: &Path, program: &str) -> Option<SystemTime> {
     let boot = fs::read_to_string(proc.join("stat")).ok()?;

@@ -29,6 +29,8 @@ const GENERATED: [&str; 2] = [
 ];
 /// Where our base specifications are.
 const SPECS: &str = "/etc/imgcompat/containerd";
+/// That of handlers that had none.
+const BASE: &str = "/etc/imgcompat/containerd/base.json";
 /// The shim that runs OCI runtimes, which alone run hooks.
 const SHIM: &str = "io.containerd.runc.v2";
 
@@ -122,12 +124,59 @@ fn edit(text: &str, via: Via, node: &Node, plan: &mut Plan) -> Result<String, St
             ));
             continue;
         }
+        if calls_us(node, handler, via) {
+            let path = handler.get("base_runtime_spec").and_then(Item::as_str);
+            if path == Some(BASE) {
+                plan.file(BASE, our_base(node)?, 0o644);
+            }
+            continue;
+        }
         match via {
             Via::Hook => hook(handler, &name, node, plan)?,
             Via::Wrapper => wrap(handler, &name, node, plan)?,
         }
     }
     Ok(document.to_string())
+}
+
+/// True if a handler calls us already, in a file that somebody changed since `enable`: then it stays as it is.
+fn calls_us(node: &Node, handler: &dyn TableLike, via: Via) -> bool {
+    let text = |item: Option<&Item>| item.and_then(Item::as_str).unwrap_or_default().to_owned();
+    let spec = text(handler.get("base_runtime_spec"));
+    let binary = text(handler.get("options").and_then(|options| options.get("BinaryName")));
+    match via {
+        Via::Hook => spec == BASE || spec.starts_with(SPECS) && has_hook(node, &spec),
+        Via::Wrapper => node.is_ours(&binary),
+    }
+}
+
+fn has_hook(node: &Node, spec: &str) -> bool {
+    node.current(spec).ok().flatten().is_some_and(|text| text.contains(&node.hook()))
+}
+
+/// Something of ours that this way of enabling would add to or be put behind, in a file that was changed since.
+fn in_the_way(node: &Node, text: &str, via: Via) -> Option<String> {
+    let (document, plugin) = parse(text).ok()?;
+    let runtimes = ["plugins", plugin, "containerd", "runtimes"]
+        .iter()
+        .try_fold(document.as_item(), |at, name| at.get(*name))
+        .and_then(Item::as_table_like)?;
+    runtimes.iter().find_map(|(name, handler)| {
+        let handler = handler.as_table_like()?;
+        let options = handler.get("options").and_then(|options| options.get("BinaryName"));
+        let found = [("base_runtime_spec", handler.get("base_runtime_spec")), ("BinaryName", options)];
+        let (key, value) = found.into_iter().find(|(_, value)| {
+            value.and_then(Item::as_str).is_some_and(|path| path.starts_with("/etc/imgcompat/") || path.ends_with("/imgcompat-runtime"))
+        })?;
+        (!calls_us(node, handler, via)).then(|| {
+            let value = value.and_then(Item::as_str).unwrap_or_default();
+            format!("in {CONFIG}, which was changed after imgcompat had changed it, the handler {name} has `{key} = \"{value}\"`: put back what was there before, or take that line out, then enable again; nothing was changed")
+        })
+    })
+}
+
+fn our_base(node: &Node) -> Result<String, String> {
+    with_hook(&without_reset_defaults(&node.default_spec()?)?, node)
 }
 
 fn hook(
@@ -145,10 +194,7 @@ fn hook(
                 .ok_or_else(|| format!("{theirs}, which the handler {name} names, is not there"))?;
             (format!("{SPECS}/{name}.json"), with_hook(&spec, node)?)
         }
-        None => {
-            let spec = without_reset_defaults(&node.default_spec()?)?;
-            (format!("{SPECS}/base.json"), with_hook(&spec, node)?)
-        }
+        None => (BASE.to_owned(), our_base(node)?),
     };
     plan.file(path.clone(), spec, 0o644);
     set(handler, "base_runtime_spec", path);
@@ -283,6 +329,9 @@ impl Adapter for Containerd {
             plan.note(format!("{CONFIG} disables CRI, so this containerd has no handlers; `imgcompat enable nerdctl` reaches what calls runc by its name"));
             return Ok(plan);
         }
+        if let Some(problem) = in_the_way(node, &text, via) {
+            return Err(problem);
+        }
         match edit(&text, via, node, &mut plan) {
             Ok(edited) => plan.file(CONFIG, edited, 0o644),
             Err(reason) => {
@@ -344,8 +393,7 @@ fn rancher(node: &Node, via: Via, plan: &mut Plan) -> Result<bool, String> {
         });
     }
     if here && via == Via::Hook {
-        let spec = with_hook(&without_reset_defaults(&node.default_spec()?)?, node)?;
-        plan.file(format!("{SPECS}/base.json"), spec, 0o644);
+        plan.file(BASE, our_base(node)?, 0o644);
     }
     Ok(here)
 }
@@ -402,8 +450,7 @@ fn effect(node: &Node, name: &str, handler: &Item) -> Effect {
         return of(Some(Via::Wrapper), binary);
     }
     let spec = text(handler.get("base_runtime_spec"));
-    let hooked = node.current(&spec).ok().flatten().is_some_and(|text| text.contains(&node.hook()));
-    if !spec.is_empty() && hooked {
+    if !spec.is_empty() && has_hook(node, &spec) {
         return of(Some(Via::Hook), node.hook());
     }
     of(None, "it has neither our base specification nor our runtime".to_owned())

@@ -67,8 +67,8 @@ pub trait Adapter: Sync {
     /// The service that reads the configuration when it starts; none if it is read at every start of a container.
     fn service(&self) -> Option<&'static str>;
     /// True if that service reads this file of ours only when it starts.
-    fn read_at_start(&self, _path: &str) -> bool {
-        self.service().is_some()
+    fn read_at_start(&self, path: &str) -> bool {
+        self.service().is_some() && !path.starts_with(ledger::SCRIPTS)
     }
 }
 

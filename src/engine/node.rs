@@ -1,6 +1,7 @@
 //! The node's files below a prefix, and where our programs are.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,8 @@ use crate::{files, limits};
 /// Where runtimes are looked for, as the wrapper does.
 const DIRECTORIES: [&str; 6] =
     ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+/// As many links as the kernel follows.
+const MAX_LINKS: usize = 40;
 /// Where our programs are in an installation below `/usr`.
 const LIBEXEC: &str = "/usr/libexec/imgcompat";
 
@@ -26,6 +29,8 @@ pub struct Node {
 impl Node {
     /// The node below `prefix`; our programs are those beside `program`, the tool.
     pub fn new(prefix: &Path, program: &Path) -> Self {
+        // The program's own place is known without links and from the root on.
+        let prefix = &fs::canonicalize(prefix).unwrap_or_else(|_| prefix.to_owned());
         let installed = program.parent().filter(|bin| bin.ends_with("bin")).and_then(Path::parent);
         let libexec = installed.map(|usr| usr.join("libexec/imgcompat"));
         let libexec = libexec.filter(|directory| directory.join("imgcompat-hook").exists());
@@ -71,9 +76,48 @@ impl Node {
         ["imgcompat-hook".to_owned()].into_iter().chain(root).collect()
     }
 
-    /// Where a path of the node is.
+    /// Where a path of the node is. In a tree, a link on the way leads to where it would lead on the node itself.
     pub fn at(&self, path: &str) -> PathBuf {
-        self.prefix.join(path.trim_start_matches('/'))
+        let plain = self.prefix.join(path.trim_start_matches('/'));
+        match (plain.parent(), plain.file_name()) {
+            (Some(parent), Some(name)) if !self.is_running() => self.followed(parent).join(name),
+            _ => plain,
+        }
+    }
+
+    /// Where the file of that path is, all links followed; a link to nothing leads to where the file would be.
+    pub fn file(&self, path: &str) -> PathBuf {
+        self.followed(&self.at(path))
+    }
+
+    /// A place below the prefix with its links followed, none of them out of the prefix.
+    fn followed(&self, place: &Path) -> PathBuf {
+        let Ok(below) = place.strip_prefix(&self.prefix) else { return place.to_owned() };
+        let mut left: Vec<OsString> = below.iter().rev().map(OsStr::to_owned).collect();
+        let mut here = self.prefix.clone();
+        let mut links = 0;
+        while let Some(part) = left.pop() {
+            if part == ".." {
+                if here != self.prefix {
+                    here.pop();
+                }
+                continue;
+            }
+            let next = here.join(&part);
+            match fs::read_link(&next) {
+                Ok(target) if links < MAX_LINKS => {
+                    links += 1;
+                    if target.is_absolute() {
+                        here.clone_from(&self.prefix);
+                    }
+                    let parts = target.iter().filter(|part| *part != "/" && *part != ".");
+                    let parts: Vec<OsString> = parts.map(OsStr::to_owned).collect();
+                    left.extend(parts.into_iter().rev());
+                }
+                _ => here = next,
+            }
+        }
+        here
     }
 
     /// True if it is the running system and not a tree.
@@ -91,7 +135,7 @@ impl Node {
 
     /// A file's text as it is now.
     pub fn current(&self, path: &str) -> Result<Option<String>, String> {
-        let place = self.at(path);
+        let place = self.file(path);
         let bytes =
             fs::File::open(&place).and_then(|file| files::read_open(file, limits::CONFIG_BYTES));
         let text = match bytes {
@@ -104,7 +148,7 @@ impl Node {
 
     /// The files of a drop-in directory with an extension, by name; those that are ours alone stay out.
     pub fn drop_ins(&self, directory: &str, extension: &str) -> Vec<String> {
-        let entries = fs::read_dir(self.at(directory)).into_iter().flatten().flatten();
+        let entries = fs::read_dir(self.file(directory)).into_iter().flatten().flatten();
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
         let mut names: Vec<String> = names
             .filter(|name| Path::new(name).extension().is_some_and(|found| found == extension))
@@ -116,7 +160,7 @@ impl Node {
     /// A program of the node by its name, in the usual directories.
     pub fn program(&self, name: &str) -> Option<String> {
         let paths = DIRECTORIES.iter().map(|directory| format!("{directory}/{name}"));
-        paths.into_iter().find(|path| self.at(path).is_file() && !self.is_ours(path))
+        paths.into_iter().find(|path| self.file(path).is_file() && !self.is_ours(path))
     }
 
     /// True if the program is the wrapper, a link to it, or a script of ours that calls it.
@@ -124,7 +168,7 @@ impl Node {
         let place = self.at(path);
         let link = fs::read_link(&place).is_ok_and(|target| target == Path::new(&self.wrapper()));
         let script = || {
-            let file = fs::File::open(&place).ok()?;
+            let file = fs::File::open(self.file(path)).ok()?;
             let text = String::from_utf8(files::read_open(file, 4096).ok()?).ok()?;
             Some(text.starts_with("#!") && text.contains(&self.wrapper()))
         };
