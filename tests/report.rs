@@ -271,3 +271,50 @@ fn a_report_goes_into_a_file_as_a_whole() {
     assert_eq!(output.status.code(), Some(4));
     assert!(String::from_utf8_lossy(&output.stderr).contains("/nowhere/report cannot be written"));
 }
+
+#[test]
+fn what_the_report_names_why_finds_in_compressed_logs_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = dir.path().join("var/log/imgcompat");
+    fs::create_dir_all(&logs).unwrap();
+    let record = |container: &str, name: &str| {
+        let mut record = decision(0);
+        fail(&mut record, "r.example/old:1");
+        record["container"] = container.into();
+        record["name"] = name.into();
+        format!("{record}\n")
+    };
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, record(&"db".repeat(32), "old").as_bytes()).unwrap();
+    fs::write(logs.join("decisions.jsonl.2.gz"), packed.finish().unwrap()).unwrap();
+    let newer = record(&format!("ca{}", "0".repeat(62)), "web");
+    let newest = record(&format!("cb{}", "0".repeat(62)), "ca");
+    let last = record(&format!("ca{}", "1".repeat(62)), "api");
+    fs::write(logs.join("decisions.jsonl"), newer + &newest + &last).unwrap();
+    let why = |what: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_imgcompat"));
+        let output = command
+            .args(["why", what, "--output", "json", "--root"])
+            .arg(dir.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{what}: {output:?}");
+        let record: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (record["name"].as_str().unwrap().to_owned(), String::from_utf8(output.stderr).unwrap())
+    };
+    for what in ["dbdb", "old", "r.example/old"] {
+        let expected = if what == "r.example/old" { "api" } else { "old" };
+        assert_eq!(why(what), (expected.to_owned(), String::new()), "{what}");
+    }
+    assert_eq!(
+        why("ca"),
+        ("ca".to_owned(), String::new()),
+        "a name comes before the beginning of an id"
+    );
+    let (name, warning) = why("ca0");
+    assert_eq!((name.as_str(), warning.as_str()), ("web", ""));
+    // Of several that begin so, it is said that there are others.
+    fs::write(logs.join("decisions.jsonl.1"), record("cb1", "x")).unwrap();
+    let (name, warning) = why("cb");
+    assert!(name == "x" && warning.contains("another is cb0000"), "{name}: {warning}");
+}

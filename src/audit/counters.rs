@@ -175,7 +175,8 @@ impl Counters {
         }
         self.duration_us = self.duration_us.saturating_add(record.duration_us);
         if let Ok(time) = OffsetDateTime::parse(&record.time, &Rfc3339) {
-            let time = time.unix_timestamp();
+            // A clock that was wrong for a while must not hide for years that nothing is decided.
+            let time = time.unix_timestamp().min(OffsetDateTime::now_utc().unix_timestamp());
             self.newest = self.newest.max(time);
             if record.cause.is_some() {
                 self.newest_undecided = self.newest_undecided.max(time);
@@ -309,6 +310,18 @@ mod tests {
         assert_eq!(node.run(), 1);
         fs::write(&path, &whole).unwrap();
         assert_eq!(node.run(), 2);
+    }
+
+    #[test]
+    fn a_record_from_the_future_is_as_new_as_now() {
+        let node = Node::new();
+        node.append(0..1);
+        let path = node.0.path().join(log::FILE_NAME);
+        let text = fs::read_to_string(&path).unwrap().replace("2026-", "2926-");
+        fs::write(&path, text).unwrap();
+        let mut counters = Counters::load(&node.0.path().join("cache"));
+        counters.catch_up(node.0.path()).unwrap();
+        assert!(counters.newest <= OffsetDateTime::now_utc().unix_timestamp());
     }
 
     #[test]

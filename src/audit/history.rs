@@ -153,7 +153,9 @@ pub fn logs(directory: &Path) -> io::Result<Vec<(SystemTime, PathBuf)>> {
     for entry in entries {
         let entry = entry?;
         if entry.file_name().to_str().is_some_and(is_log)
-            && let Ok(modified) = entry.metadata().and_then(|metadata| metadata.modified())
+            && let Ok(metadata) = entry.metadata()
+            && !metadata.is_dir()
+            && let Ok(modified) = metadata.modified()
         {
             found.push((modified, entry.path()));
         }
@@ -186,6 +188,15 @@ mod tests {
         for name in [".1.tmp", ".swp", ".", ".gz.gz", "x", ".1.xz"] {
             assert!(!is_log(&format!("{}{name}", log::FILE_NAME)), "{name}");
         }
+    }
+
+    #[test]
+    fn a_directory_with_the_name_of_a_log_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("decisions.jsonl.1")).unwrap();
+        fs::write(dir.path().join(log::FILE_NAME), format!("{RECORD}\n")).unwrap();
+        let read = read(dir.path(), None, |_| ()).unwrap();
+        assert_eq!(read, Reading { logs: 1, unreadable: 0 });
     }
 
     #[test]

@@ -42,7 +42,9 @@ pub fn run(args: &Args) -> Outcome {
     let mut counters = Counters::load(&paths.cache());
     counters.catch_up(&paths.log_dir()).map_err(|error| {
         let place = paths.log_dir();
-        Failure::undecided(format!("the log in {} cannot be read: {error}", place.display()))
+        let denied = error.kind() == std::io::ErrorKind::PermissionDenied;
+        let hint = if denied { "; run as root" } else { "" };
+        Failure::undecided(format!("the log in {} cannot be read: {error}{hint}", place.display()))
     })?;
     // What is written is right even if it cannot be kept: the next run counts the same part again.
     let kept = counters.store(&paths.cache());

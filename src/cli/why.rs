@@ -1,6 +1,7 @@
 //! `imgcompat why`: a decision explained from the decision log: the sentence first, then what was needed against what
 //! the host has, what would help, where the specification came from, and what of the policy applied.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -49,12 +50,7 @@ pub struct Args {
 /// Runs `why`. Exit code 3: there is no such decision.
 pub fn run(args: &Args) -> Outcome {
     let directory = Paths::below(&args.node.root).log_dir();
-    let wanted = |record: &Record| match &args.what {
-        Some(what) => is_about(record, what),
-        None => args.last.is_some() || record.under_enforce == Action::Deny,
-    };
-    let count = args.last.unwrap_or(1);
-    let records = newest(&directory, count, wanted)?;
+    let records = find(args, &directory)?;
     if records.is_empty() {
         return Err(nothing(args, &directory));
     }
@@ -70,8 +66,65 @@ pub fn run(args: &Args) -> Outcome {
     super::print(&text)
 }
 
+/// What was asked for: in the ends of the logs, which is quick, else in all there is. A name counts before the beginning
+/// of an id: `db` and `cafe` are both.
+fn find(args: &Args, directory: &Path) -> Result<Vec<Record>, Failure> {
+    let count = args.last.unwrap_or(1);
+    let Some(what) = &args.what else {
+        let wanted = |record: &Record| args.last.is_some() || record.under_enforce == Action::Deny;
+        let found = newest(directory, count, wanted)?;
+        return if found.len() < count {
+            newest_of_all(directory, count, wanted)
+        } else {
+            Ok(found)
+        };
+    };
+    let named = |record: &Record| is_about(record, what);
+    let begun = |record: &Record| begins(record, what);
+    let ways = [newest(directory, 1, named)?, newest(directory, 1, begun)?];
+    if let Some(found) = ways.into_iter().find(|found| !found.is_empty()) {
+        say_if_ambiguous(directory, what, &found)?;
+        return Ok(found);
+    }
+    newest_of_all(directory, 1, |record| named(record) || begun(record))
+}
+
+/// The beginning of an id may be that of several; which one was meant is not known.
+fn say_if_ambiguous(directory: &Path, what: &str, found: &[Record]) -> Result<(), Failure> {
+    let Some(shown) = found.first().filter(|record| !is_about(record, what)) else { return Ok(()) };
+    let other = |record: &Record| begins(record, what) && record.container != shown.container;
+    if let Some(other) = newest(directory, 1, other)?.first() {
+        eprintln!(
+            "imgcompat: warning: ids of several containers begin with {}; this is the newest, another is {}",
+            sanitize::bounded_line(what, 100),
+            sanitize::bounded_line(&other.container, 100)
+        );
+    }
+    Ok(())
+}
+
+/// The newest records that are wanted of all logs, compressed ones too, newest first.
+fn newest_of_all(
+    directory: &Path,
+    count: usize,
+    wanted: impl Fn(&Record) -> bool,
+) -> Result<Vec<Record>, Failure> {
+    let mut found = VecDeque::new();
+    let keep = |record: &Record| {
+        if wanted(record) {
+            found.push_front(record.clone());
+            found.truncate(count);
+        }
+    };
+    history::read(directory, None, keep).map_err(|(path, error)| unreadable(&path, &error))?;
+    Ok(found.into())
+}
+
+fn begins(record: &Record, what: &str) -> bool {
+    what.len() >= 2 && record.container.starts_with(what)
+}
+
 fn is_about(record: &Record, what: &str) -> bool {
-    let container = what.len() >= 2 && record.container.starts_with(what);
     let is = |name: &Option<String>| name.as_deref().is_some_and(|name| name == what);
     let pod = match what.split_once('/') {
         Some((namespace, pod)) => {
@@ -84,7 +137,7 @@ fn is_about(record: &Record, what: &str) -> bool {
             || image.split(['@']).next() == Some(what)
             || image.rsplit_once(':').is_some_and(|(name, _)| name == what)
     });
-    container || is(&record.name) || pod || image || is_about_digest(record, what)
+    record.container == what || is(&record.name) || pod || image || is_about_digest(record, what)
 }
 
 /// The digest of the image id, of the manifest that a specification is attached to, or of the specification's artifact.
@@ -117,7 +170,8 @@ fn nothing(args: &Args, directory: &Path) -> Failure {
     Failure { message, code: 3 }
 }
 
-/// The newest records that are wanted, from the log and what rotation left of older ones, unless it is compressed.
+/// The newest records that are wanted, from the ends of the log and of what rotation left of older ones, unless it is
+/// compressed.
 fn newest(
     directory: &Path,
     count: usize,
@@ -336,10 +390,10 @@ mod tests {
     #[test]
     fn containers_are_found_by_prefix_and_images_by_name() {
         for what in ["3f", "3f2a11", "r.example/ml:2", "r.example/ml"] {
-            assert!(is_about(&record(), what), "{what}");
+            assert!(is_about(&record(), what) || begins(&record(), what), "{what}");
         }
         for what in ["", "3", "4f", "r.example/m", "ml:2", "web", "shop/web-0", "sha256:abababab"] {
-            assert!(!is_about(&record(), what), "{what}");
+            assert!(!is_about(&record(), what) && !begins(&record(), what), "{what}");
         }
     }
 
