@@ -231,10 +231,6 @@ impl Counts {
 }
 
 fn add_to(groups: &mut Groups, name: &str, record: &Record) {
-    // Most names are known, and printable as they are.
-    if let Some(group) = groups.get_mut(name) {
-        return group.add(record);
-    }
     let name = sanitize::bounded_line(name, NAME_BYTES);
     let known = groups.len() < GROUPS || groups.contains_key(&name);
     groups.entry(if known { name } else { OTHERS.to_owned() }).or_default().add(record);
