@@ -10,6 +10,9 @@ use std::process::ExitCode;
 use clap_mangen::Man;
 use time::OffsetDateTime;
 
+/// What the command line's own help does not know of.
+const SEE_ALSO: &str = ".SH \"SEE ALSO\"\n.BR imgcompat (1),\n.BR imgcompat.toml (5),\n.BR imgcompat\\-specification (7),\n.BR imgcompat\\-hook (8)\n";
+
 fn main() -> ExitCode {
     let directory: PathBuf = std::env::args_os().nth(1).unwrap_or("target/man".into()).into();
     let today = OffsetDateTime::now_utc().date().to_string();
@@ -39,6 +42,9 @@ fn write(command: &clap::Command, date: &str, directory: &Path) -> io::Result<()
         .manual("imgcompat");
     let mut text = Vec::new();
     page.render(&mut text)?;
-    let text = String::from_utf8_lossy(&text).replace("\n.br\n\n.br\n", "\n.sp\n");
+    let text = String::from_utf8_lossy(&text)
+        .replace("\n.br\n\n.br\n", "\n.sp\n")
+        .replace("\n.SH EXTRA\n", "\n.SH NOTES\n")
+        + SEE_ALSO;
     fs::write(directory.join(format!("{name}.1")), text)
 }

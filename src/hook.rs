@@ -26,8 +26,9 @@ imgcompat-hook is run by container engines as an OCI runtime hook (stage createR
 It reads the container's state on standard input; exit code 0 allows the start, 1 refuses it.
 
   --fail-closed        refuse starts while imgcompat's own configuration is broken
-  --root PREFIX        imgcompat's files (/etc/imgcompat, /var/cache, /var/log) below PREFIX
-  --host-root PREFIX   judge by the host whose /proc, /sys, ... are below PREFIX
+  --root DIR           imgcompat's files (/etc/imgcompat, /var/cache, /var/log) are below DIR
+  --host-root PREFIX   the host's files are at PREFIX: a directory that holds proc, sys ..., or the start of
+                       paths such as /host-sys
   --version, --help";
 
 /// Longest argument that a message repeats.

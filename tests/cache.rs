@@ -83,14 +83,14 @@ fn what_was_found_is_listed_and_after_clear_the_registry_is_asked_again() {
         text.contains(&name) && text.contains("found sha256:") && text.contains("ago"),
         "{text}"
     );
-    assert!(text.contains("1 answers of registries in"), "{text}");
+    assert!(text.contains("1 answer of registries in"), "{text}");
 
     let repository = format!("{}/ml", server.authority);
     let tagged = format!("{repository}:2");
     let pinned = format!("{repository}@{}", node.manifest);
     let pattern = format!("{}/**", server.authority);
     for (asked, image) in [repository, tagged, pinned, pattern].iter().enumerate() {
-        assert!(must(&root, &["clear", image]).starts_with("1 answers are forgotten"), "{image}");
+        assert!(must(&root, &["clear", image]).starts_with("1 answer is forgotten"), "{image}");
         assert_eq!(listed(&root)["answers"].as_array().unwrap().len(), 0, "{image}");
         assert_eq!(node.start().code, 0);
         assert_eq!(lists_asked_for(&server), asked + 2, "{image}");
@@ -104,7 +104,7 @@ fn what_was_found_is_listed_and_after_clear_the_registry_is_asked_again() {
     }
     assert_eq!(node.start().code, 0);
     assert_eq!(lists_asked_for(&server), 5, "nothing else was forgotten");
-    assert!(must(&root, &["clear"]).starts_with("1 answers of registries and "));
+    assert!(must(&root, &["clear"]).starts_with("1 answer of registries and "));
     assert_eq!(node.start().code, 0);
     assert_eq!(lists_asked_for(&server), 6);
 }

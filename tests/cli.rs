@@ -141,3 +141,123 @@ fn why_says_where_it_looked() {
     let message = text(&output.stderr);
     assert!(message.contains("there is no decision log at"), "{message}");
 }
+
+/// A directory with files in it, by name and text.
+fn files(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    dir
+}
+
+fn runs_in(dir: &Path, arguments: &[&str]) -> Output {
+    let program = Path::new(env!("CARGO_BIN_EXE_imgcompat"));
+    Command::new(program).args(arguments).current_dir(dir).output().unwrap()
+}
+
+#[test]
+fn mistakes_with_images_are_named() {
+    let dir = files(&[("spec.yaml", "")]);
+    for (image, words) in [
+        ("app", "for example docker.io/library/app"),
+        ("team/app:1", "for example docker.io/team/app:1"),
+        ("https://registry.example/app:1", "leave `https://` out"),
+        ("docker://registry.example/app:1", "leave `docker://` out"),
+        ("spec.yaml", "spec.yaml is a file; the image comes first, then the specification"),
+    ] {
+        let output = runs_in(dir.path(), &["attach-spec", image, "spec.yaml"]);
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{image}: {message}");
+        assert!(message.contains(words), "{image}: {message}");
+    }
+}
+
+#[test]
+fn a_list_of_images_is_read_with_its_line_numbers() {
+    let dir = files(&[("images.txt", "# ours\nregistry.example/app:1\n\napp # no registry\n")]);
+    let output = runs_in(dir.path(), &["mirror", "--from-list", "images.txt", "--to", "layout"]);
+    assert_eq!(output.status.code(), Some(2));
+    let message = text(&output.stderr);
+    assert!(message.contains("images.txt, line 4: `app` names no registry"), "{message}");
+}
+
+#[test]
+fn a_folder_of_certificates_that_is_none_is_a_mistake() {
+    let dir = files(&[("ca.crt", "")]);
+    for folder in ["nothing", "ca.crt"] {
+        let output =
+            runs_in(dir.path(), &["list-specs", "localhost:1/app:1", "--cert-dir", folder]);
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.contains(&format!("--cert-dir: {folder}")), "{message}");
+    }
+}
+
+#[test]
+fn an_empty_secret_is_a_mistake() {
+    for secret in [
+        &["--registry-username", "u", "--registry-password-stdin"][..],
+        &["--registry-token-stdin"],
+    ] {
+        let arguments = [&["list-specs", "localhost:1/app:1"][..], secret].concat();
+        let output = Command::new(env!("CARGO_BIN_EXE_imgcompat"))
+            .args(arguments)
+            .stdin(std::process::Stdio::null())
+            .output()
+            .unwrap();
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(message.contains("standard input has no secret"), "{message}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    for arguments in [&["--help"][..], &["export", "features"], &["completion", "bash"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = Command::new(env!("CARGO_BIN_EXE_imgcompat"))
+            .args(arguments)
+            .stdout(writer)
+            .output()
+            .unwrap();
+        assert_eq!(text(&output.stderr), "", "{arguments:?}");
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_far_too_large_is_not_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::File::create(dir.path().join("huge.yaml")).unwrap().set_len(2 << 30).unwrap();
+    let output = runs_in(dir.path(), &["validate-spec", "huge.yaml"]);
+    let found = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(found.contains("the document has more than 1048576 bytes"), "{found}");
+    assert!(found.len() < 200, "{found}");
+}
+
+#[test]
+fn no_decision_is_not_a_number_of_decisions_to_list() {
+    assert_eq!(run(&["why", "--last", "0"]).status.code(), Some(2));
+}
+
+#[test]
+fn the_cache_says_if_nothing_is_remembered_about_an_image() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().to_str().unwrap();
+    assert_eq!(run(&["cache", "list", "--root", root]).status.code(), Some(0));
+    let named = run(&["cache", "list", "registry.example/app", "--root", root]);
+    assert_eq!(named.status.code(), Some(3));
+    assert!(text(&named.stdout).contains("0 answers"));
+}
+
+#[test]
+fn the_policy_is_shown_with_the_actions_that_nobody_set() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().to_str().unwrap();
+    let shown = text(&run(&["config", "show", "--root", root]).stdout);
+    assert!(shown.contains("\nincompatible = \"deny\"\n"), "{shown}");
+    assert!(shown.contains("\nno-artifact = \"allow\"\n"), "{shown}");
+}

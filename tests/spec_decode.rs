@@ -31,6 +31,15 @@ fn errors_have_a_code_a_place_and_a_way_out() {
             (6, 5),
             "did you mean `matchFeatures`?",
         ),
+        (
+            "version: v1alpha1\ncompatibilities:\n- description: d\nrules: []\n".into(),
+            "unknown-field",
+            (4, 1),
+            "`rules` is a field of a compatibility set; look at the indentation",
+        ),
+        ("kind: NodeFeatureRule\n".into(), "unknown-field", (1, 1), "a Kubernetes object"),
+        ("images: [a]\n".into(), "unknown-field", (1, 1), "`validate-spec --local`"),
+        ("# nothing\n".into(), "no-sets", (1, 1), "is empty"),
         (rule("matchAll: []"), "unknown-field", (5, 5), "`matchAny`"),
         (rule("name: r\nmatchFeatures: {}"), "wrong-type", (6, 20), "start each item with `- `"),
         (rule("name: [r]"), "wrong-type", (5, 11), "must be a string, but this is a list"),
@@ -50,6 +59,7 @@ fn errors_have_a_code_a_place_and_a_way_out() {
             "write `e: {op: In, value: [\"0fff\"]}`",
         ),
         (expressions("e: x"), "legacy-shorthand", (9, 12), "write `e: {op: In, value: [\"x\"]}`"),
+        (expressions("e: Exists"), "legacy-shorthand", (9, 12), "write `e: {op: Exists}`"),
         (expressions("e: {op: In, value: 10}"), "wrong-type", (9, 28), "write `value: [\"10\"]`"),
         (
             expressions("e: {op: In, value: [[10]]}"),

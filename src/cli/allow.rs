@@ -30,7 +30,8 @@ const SLUG_BYTES: usize = 60;
 /// Arguments of `allow`.
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "The digest is an image id, a manifest's or an index's: sha256:…, or NAME@sha256:….\n\
+    after_help = "The digest is an image id, a manifest's or an index's: sha256:…, or NAME@sha256:….\n\n\
+    Exit codes: 0 done, 1 the policy cannot be read, 2 usage error, 3 there is no such exception to remove\n\n\
     Example: imgcompat allow registry.example/ml:2 --until 2026-12-31 --reason 'ticket 1234'"
 )]
 pub struct Args {

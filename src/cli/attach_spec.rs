@@ -23,6 +23,7 @@ use super::{Failure, Outcome};
 #[command(
     after_help = "The specification becomes an artifact in the image's repository that refers to the image, which stays as it is. For images whose \
     platforms need different things, name one: --platform.\n\n\
+    Exit codes: 0 attached, 2 usage error, 4 not attached: no node could use the specification, or the registry gave no answer\n\n\
     Examples:\n  \
     imgcompat attach-spec registry.example/ml:2 spec.yaml\n  \
     imgcompat attach-spec registry.example/db:7 spec.yaml --platform linux/amd64\n  \
@@ -38,7 +39,7 @@ pub struct Args {
     /// Remove the specifications that are attached now, once the new one is
     #[arg(long)]
     replace: bool,
-    /// Attach in spite of warnings
+    /// Attach although parts of it are not read as they look (unquoted values, duplicate keys, no version)
     #[arg(long)]
     force: bool,
     /// An annotation of the artifact; may be repeated
@@ -93,7 +94,7 @@ fn annotation(text: &str) -> Result<(String, String), String> {
 
 /// Runs the command.
 pub fn run(args: &Args) -> Outcome {
-    let reference = image_subjects::reference(&args.image)?;
+    let reference = image_subjects::reference(&args.image).map_err(|wrong| swapped(args, wrong))?;
     let specification = read_specification(&args.spec, &args.registry)?;
     validate(&args.spec, &specification, args.force)?;
     let access = args.registry.access_for_writing(&reference.repository)?;
@@ -118,6 +119,16 @@ pub fn run(args: &Args) -> Outcome {
     }
     drop(progress);
     print(&report, args.output)
+}
+
+/// A file where the image belongs is what was meant to come second.
+fn swapped(args: &Args, wrong: Failure) -> Failure {
+    if !Path::new(&args.image).is_file() {
+        return wrong;
+    }
+    let message =
+        format!("{} is a file; the image comes first, then the specification", args.image);
+    Failure::usage(message)
 }
 
 fn read_specification(path: &str, registry: &RegistryArgs) -> Result<Vec<u8>, Failure> {
@@ -166,7 +177,9 @@ fn validate(path: &str, bytes: &[u8], force: bool) -> Result<(), Failure> {
     }
     let warnings = [decoded.warnings, unwise].concat();
     if !warnings.is_empty() {
-        let _ = writeln!(std::io::stderr(), "{}", lines(&warnings));
+        for warning in &warnings {
+            let _ = writeln!(std::io::stderr(), "imgcompat: warning: {path}: {warning}");
+        }
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
@@ -26,6 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Arguments of `cache`.
 #[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Exit codes: 0 done, 2 usage error, 3 nothing is remembered about the images named, 4 the cache cannot be used"
+)]
 pub struct Args {
     #[command(subcommand)]
     command: CacheCommand,
@@ -211,21 +215,23 @@ fn list(root: &Path, wanted: &[Wanted], output: Output) -> Outcome {
             folders.push(Part { name, files: folder.names().map_err(&broken)?.len(), holds });
         }
     }
+    let nothing = !wanted.is_empty() && answers.is_empty();
     let listed = Listed { directory: root.display().to_string(), answers, unusable, folders };
     match output {
         Output::Json => {
             let text = serde_json::to_string(&listed)
                 .map_err(|error| Failure::undecided(error.to_string()))?;
-            super::print(&format!("{text}\n"))
+            super::print(&format!("{text}\n"))?
         }
-        Output::Text => super::print(&text(&listed)),
-    }
+        Output::Text => super::print(&text(&listed))?,
+    };
+    Ok(ExitCode::from(if nothing { NOTHING_THERE } else { 0 }))
 }
 
 fn text(listed: &Listed) -> String {
     let mut text: String = listed.answers.iter().map(line).collect();
     let answers = listed.answers.len();
-    text.push_str(&format!("{answers} answers of registries in {}\n", listed.directory));
+    text.push_str(&format!("{} of registries in {}\n", counted(answers), listed.directory));
     if listed.unusable > 0 {
         text.push_str(&format!(
             "{} files there cannot be used and will be replaced\n",
@@ -237,6 +243,11 @@ fn text(listed: &Listed) -> String {
         text.push_str(&format!("{:>7} {} ({})\n", part.files, part.holds, part.name));
     }
     text
+}
+
+fn counted(answers: usize) -> String {
+    let plural = if answers == 1 { "" } else { "s" };
+    format!("{answers} answer{plural}")
 }
 
 fn line(row: &Row) -> String {
@@ -289,7 +300,8 @@ fn clear(root: &Path, wanted: &[Wanted]) -> Outcome {
         let message = format!("{} remembers no answer about that", root.display());
         return Err(Failure { message, code: NOTHING_THERE });
     }
-    super::print(&format!("{forgotten} answers are forgotten; the next start asks again\n"))
+    let are = if forgotten == 1 { "is" } else { "are" };
+    super::print(&format!("{} {are} forgotten; the next start asks again\n", counted(forgotten)))
 }
 
 fn clear_all(root: &Path) -> Outcome {
@@ -308,6 +320,7 @@ fn clear_all(root: &Path) -> Outcome {
         folder.remove_abandoned().map_err(&broken)?;
     }
     super::print(&format!(
-        "{answers} answers of registries and {others} other files are forgotten; the next start asks again\n"
+        "{} of registries and {others} other files are forgotten; the next start asks again\n",
+        counted(answers)
     ))
 }

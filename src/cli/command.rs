@@ -151,7 +151,12 @@ fn run(arguments: &[OsString]) -> Outcome {
 
 /// Help and version go to standard output with code 0, mistakes to standard error with code 2.
 fn usage(error: &clap::Error) -> Outcome {
-    error.print().map_err(|e| Failure::undecided(e.to_string()))?;
+    match error.print() {
+        Err(unprinted) if unprinted.kind() != io::ErrorKind::BrokenPipe => {
+            return Err(Failure::undecided(format!("the help cannot be printed: {unprinted}")));
+        }
+        _ => {}
+    }
     Ok(ExitCode::from(if error.use_stderr() { 2 } else { 0 }))
 }
 

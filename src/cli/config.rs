@@ -1,5 +1,6 @@
 //! `imgcompat config check|show`: the policy as the hook will read it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -7,10 +8,13 @@ use clap::{Args as ClapArgs, Subcommand};
 
 use super::{Failure, Outcome};
 use crate::paths::Paths;
-use crate::policy::Policy;
+use crate::policy::config::{EffectivePolicy, Outcomes};
+use crate::policy::{Action, DEFAULTS, Policy, decide};
+use crate::verdict::Verdict;
 
 /// Arguments of `config`.
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "Exit codes: 0 the policy can be read, 1 it cannot, 2 usage error")]
 pub struct Args {
     #[command(subcommand)]
     command: ConfigCommand,
@@ -36,13 +40,25 @@ pub fn run(args: &Args) -> Outcome {
     match args.command {
         ConfigCommand::Check => super::print(&format!("{}\n", read_from(&policy)))?,
         ConfigCommand::Show => {
-            let text = toml::to_string(&policy).map_err(|error| {
+            let text = toml::to_string(&with_defaults(policy.clone())?).map_err(|error| {
                 Failure::undecided(format!("the policy cannot be shown: {error}"))
             })?;
             super::print(&format!("# {}\n{text}", read_from(&policy)))?
         }
     };
     Ok(ExitCode::SUCCESS)
+}
+
+/// The policy with an action for every outcome, those of the profile where nobody set one.
+fn with_defaults(policy: Policy) -> Result<Policy, Failure> {
+    let unset = EffectivePolicy { profile: policy.profile, ..EffectivePolicy::default() };
+    let action = |verdict: Verdict| decide(verdict, &unset).under_enforce;
+    let mut on: BTreeMap<String, Action> = DEFAULTS
+        .iter()
+        .map(|(verdict, _)| (verdict.outcome().to_owned(), action(*verdict)))
+        .collect();
+    on.extend(BTreeMap::from(policy.on.clone()));
+    Ok(Policy { on: Outcomes::try_from(on).map_err(Failure::undecided)?, ..policy })
 }
 
 fn read_from(policy: &Policy) -> String {

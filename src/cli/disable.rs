@@ -14,6 +14,9 @@ use crate::engine::{Adapter, Node};
 
 /// Arguments of `disable`.
 #[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Exit codes: 0 done, though the service may have to be restarted; 1 not done, or a part is left for you to take out; 2 usage error"
+)]
 pub struct Args {
     /// podman, crio, containerd, docker or nerdctl
     #[arg(value_name = "ENGINE")]

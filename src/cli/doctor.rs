@@ -14,6 +14,7 @@ use crate::paths::Paths;
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "Each line begins with ok, warning or problem; a problem says what to do.\n\n\
+    Exit codes: 0 no problem, 1 a problem, 2 usage error\n\n\
     Examples:\n  \
     imgcompat doctor\n  \
     imgcompat doctor --output json"
@@ -63,8 +64,10 @@ fn text(findings: &[Finding]) -> String {
             let _ = writeln!(text, "{:8} {:15} -> {remedy}", "", "");
         }
     }
-    let count = |level| findings.iter().filter(|finding| finding.level == level).count();
-    let (warnings, problems) = (count(Level::Warning), count(Level::Problem));
-    let _ = writeln!(text, "{problems} problems, {warnings} warnings");
+    let count = |level: Level| {
+        let number = findings.iter().filter(|finding| finding.level == level).count();
+        format!("{number} {}{}", level.as_str(), if number == 1 { "" } else { "s" })
+    };
+    let _ = writeln!(text, "{}, {}", count(Level::Problem), count(Level::Warning));
     text
 }

@@ -13,13 +13,12 @@ use crate::engine::{self, Adapter, Node, Plan, plan};
 
 /// Arguments of `enable`.
 #[derive(Debug, ClapArgs)]
-#[command(
-    after_help = "Nothing is restarted unless --restart is given; what is left for you to do is said, with exit code 1.\n\n\
+#[command(after_help = "Nothing is restarted unless --restart is given.\n\n\
+    Exit codes: 0 done, though the service may have to be restarted; 1 not done, or a part is left for you to write; 2 usage error\n\n\
     Examples:\n  \
     imgcompat enable podman\n  \
     imgcompat enable containerd --dry-run\n  \
-    imgcompat enable crio --via wrapper"
-)]
+    imgcompat enable crio --via wrapper")]
 pub struct Args {
     /// podman, crio, containerd, docker or nerdctl
     #[arg(value_name = "ENGINE")]

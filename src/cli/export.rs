@@ -29,7 +29,7 @@ pub struct Export {
     /// Write to this file instead of standard output.
     #[arg(short, long, value_name = "FILE")]
     path: Option<PathBuf>,
-    /// Where the host's files are: a directory that holds proc, sys …, or the start of paths such as /host-sys.
+    /// Where the host's files are: a directory that holds proc, sys ..., or the start of paths such as /host-sys
     /// [default: /, or /host- where /host-sys is mounted, as in NFD's images]
     #[arg(long, value_name = "PREFIX")]
     host_root: Option<String>,
@@ -53,18 +53,14 @@ pub fn run(arguments: &Export) -> Outcome {
     };
     let text = text.map_err(|error| Failure::undecided(format!("export: {error}")))?;
     match &arguments.path {
-        None => print(&text)?,
+        None => {
+            super::print(&format!("{text}\n"))?;
+        }
         Some(path) => fs::write(path, text).map_err(|error| {
             Failure::undecided(format!("cannot write {}: {error}", path.display()))
         })?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn print(text: &str) -> Result<(), Failure> {
-    use std::io::Write;
-    writeln!(std::io::stdout(), "{text}")
-        .map_err(|error| Failure::undecided(format!("cannot write to standard output: {error}")))
 }
 
 /// JSON as Go's `json.MarshalIndent` writes it with four spaces, which escapes what is special in

@@ -14,6 +14,7 @@ use super::registry_args::RegistryArgs;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "What is attached to the image and to each of its platforms, and which of several counts.\n\n\
+    Exit codes: 0 listed, also if there is none; 2 usage error; 4 the registry gave no answer\n\n\
     Examples:\n  \
     imgcompat list-specs registry.example/ml:2\n  \
     imgcompat list-specs registry.example/ml:2 --output json"

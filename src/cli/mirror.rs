@@ -24,17 +24,18 @@ use super::{Failure, Outcome, image_subjects};
 /// Copies the specifications attached to images into an OCI image layout
 #[derive(Debug, clap::Args)]
 #[command(
+    group(clap::ArgGroup::new("source").required(true).multiple(true)),
     after_help = "Exit codes: 0 every image answered for, 2 usage error, 4 some could not be found out or written, or have something attached that is no specification"
 )]
 pub struct Args {
     /// Images, registry included; only what is attached to them is copied, for all platforms
-    #[arg(required_unless_present = "from_list", value_name = "IMAGE")]
+    #[arg(value_name = "IMAGE", group = "source")]
     images: Vec<String>,
     /// The layout: a directory, made if it is missing, added to if it is there
     #[arg(long, value_name = "DIRECTORY")]
     to: PathBuf,
     /// Read images from this file too, one a line (# begins a comment), or - for standard input
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "source")]
     from_list: Option<PathBuf>,
     /// How to print the result
     #[arg(long, value_enum, default_value_t)]
@@ -155,14 +156,16 @@ fn unwritable(error: MirrorError) -> Failure {
 
 /// The images of the command line and of the list, each once, in order.
 fn references(args: &Args) -> Result<Vec<Reference>, Failure> {
-    let mut names = args.images.clone();
+    let mut all = Vec::new();
+    for name in &args.images {
+        all.push(image_subjects::reference(name)?);
+    }
     if let Some(list) = &args.from_list {
-        names.extend(listed(list, &args.registry)?);
+        all.extend(listed(list, &args.registry)?);
     }
     let mut seen = BTreeSet::new();
     let mut references = Vec::new();
-    for name in names {
-        let reference = image_subjects::reference(&name)?;
+    for reference in all {
         if seen.insert(reference.to_string()) {
             references.push(reference);
         }
@@ -177,7 +180,7 @@ fn references(args: &Args) -> Result<Vec<Reference>, Failure> {
     Ok(references)
 }
 
-fn listed(path: &Path, registry: &RegistryArgs) -> Result<Vec<String>, Failure> {
+fn listed(path: &Path, registry: &RegistryArgs) -> Result<Vec<Reference>, Failure> {
     let stdin = path == Path::new("-");
     if stdin && registry.reads_stdin() {
         return Err(Failure::usage("standard input cannot hold both the list and a secret"));
@@ -199,7 +202,12 @@ fn listed(path: &Path, registry: &RegistryArgs) -> Result<Vec<String>, Failure> 
         )));
     }
     let words = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
-    Ok(words.filter(|word| !word.is_empty()).map(str::to_owned).collect())
+    let named = words.zip(1..).filter(|(word, _)| !word.is_empty());
+    let read = |(word, line): (&str, usize)| {
+        image_subjects::reference(word)
+            .map_err(|wrong| Failure::usage(format!("--from-list: {place}, line {line}: {wrong}")))
+    };
+    named.map(read).collect()
 }
 
 fn text(report: &Report) -> String {

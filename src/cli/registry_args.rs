@@ -73,6 +73,10 @@ impl RegistryArgs {
     /// What the flags say, for reading from several repositories. Reads the secret, so call it once.
     pub fn options(&self) -> Result<Options, Failure> {
         surroundings::keep_out_of_core_dumps();
+        if let Some(folder) = self.cert_dir.as_ref().filter(|folder| !folder.is_dir()) {
+            let place = folder.display();
+            return Err(Failure::usage(format!("--cert-dir: {place} is not a directory")));
+        }
         Ok(Options {
             files: NodeFiles::of_user(),
             authfile: self.authfile.clone(),
@@ -97,7 +101,11 @@ impl RegistryArgs {
         })?;
         // As NFD's client does: one line end is not part of the secret.
         let secret = text.strip_suffix('\n').unwrap_or(&text);
-        let secret = Secret::new(secret.strip_suffix('\r').unwrap_or(secret).to_owned());
+        let secret = secret.strip_suffix('\r').unwrap_or(secret);
+        if secret.is_empty() {
+            return Err(Failure::usage("standard input has no secret"));
+        }
+        let secret = Secret::new(secret.to_owned());
         drop(Secret::new(text));
         Ok(Some(match &self.registry_username {
             Some(username) => Credentials::Basic { username: username.clone(), password: secret },

@@ -11,9 +11,12 @@ use super::{Failure, Outcome};
 
 /// Removes the specifications attached to an image
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  \
+#[command(
+    after_help = "Exit codes: 0 removed, 2 usage error, 3 nothing is attached, 4 the registry gave no answer\n\n\
+    Examples:\n  \
     imgcompat remove-spec registry.example/ml:2\n  \
-    imgcompat remove-spec registry.example/ml:2 --platform linux/arm64")]
+    imgcompat remove-spec registry.example/ml:2 --platform linux/arm64"
+)]
 pub struct Args {
     /// The image, registry included
     image: String,
@@ -66,9 +69,13 @@ pub fn run(args: &Args) -> Outcome {
         report.removed.extend(removed);
     }
     if report.removed.is_empty() {
-        let what = args.digest.as_ref().map_or("no specification".to_owned(), |d| d.to_string());
-        let message = format!("{what} is attached to {}", report.image);
-        let message = if args.digest.is_some() { format!("{message} nowhere") } else { message };
+        let image = &report.image;
+        let message = match &args.digest {
+            None => format!("no specification is attached to {image}"),
+            Some(digest) => {
+                format!("{digest} is attached neither to {image} nor to one of its platforms")
+            }
+        };
         return Err(Failure { message, code: NOTHING_THERE });
     }
     let line = |r: &Removed| format!("removed {} from {}", r.digest, r.subject);

@@ -32,7 +32,8 @@ const NODE_BYTES: usize = 200;
 
 /// Arguments of `report`.
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Rotated logs are read too. Exit code 3: there is no such decision.\n\n\
+#[command(after_help = "Rotated logs are read too.\n\n\
+    Exit codes: 0 printed, 2 usage error, 3 there is no such decision, 4 the log cannot be read\n\n\
     Examples:\n  \
     imgcompat report --since 7d\n  \
     imgcompat report --image 'registry.example/team/**' --output json\n  \

@@ -89,12 +89,15 @@ struct SourceArgs {
 
 /// Arguments of NFD's `compat validate-node`.
 #[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Exit codes: 0 compatible, 1 incompatible, 2 usage error, 3 no specification, 4 undecided. With --nfd-exit-codes: 0 compatible or incompatible, 1 no specification or undecided, 2 usage error"
+)]
 pub struct CompatArgs {
-    #[command(flatten)]
-    args: Args,
-    /// Exit 0 whatever the verdict and 1 if there is none, as NFD's client does
+    /// Exit 0 if the image is compatible or not, and 1 if that cannot be said, as NFD's client does
     #[arg(long)]
     nfd_exit_codes: bool,
+    #[command(flatten)]
+    args: Args,
 }
 
 /// Forms of the result.

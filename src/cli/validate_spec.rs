@@ -30,14 +30,15 @@ use crate::worker::protocol::FetchOutcome;
 /// Arguments of `validate-spec`.
 #[derive(Debug, clap::Args)]
 #[command(
+    group(clap::ArgGroup::new("source").required(true)),
     after_help = "Exit codes: 0 no errors, 1 errors (with --strict also warnings), 2 usage error, 3 the image has no specification, 4 the registry gave no answer"
 )]
 pub struct Args {
     /// The specification; - is standard input
-    #[arg(value_name = "FILE", required_unless_present = "image", conflicts_with = "image")]
+    #[arg(value_name = "FILE", group = "source")]
     file: Option<String>,
     /// Check the specification that is attached to this image
-    #[arg(long, value_name = "REFERENCE")]
+    #[arg(long, value_name = "REFERENCE", group = "source")]
     image: Option<String>,
     /// Of a multi-platform image, the one for this platform, os[/arch[/variant]][:os_version] [default: this host's]
     #[arg(long, value_name = "PLATFORM", requires = "image")]

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
@@ -29,6 +30,7 @@ const ADVISED: usize = 4;
 #[command(
     after_help = "CONTAINER is the beginning of an id, or a name; POD is a name or NAMESPACE/NAME; IMAGE is a name with or without its tag, or the \
     digest of the image id, of what a specification is attached to, or of the specification. The newest decision about it is shown.\n\n\
+    Exit codes: 0 shown, 2 usage error, 3 there is no such decision, 4 the log cannot be read\n\n\
     Examples:\n  \
     imgcompat why                       the last refusal, or what audit mode let through\n  \
     imgcompat why 3f2a\n  \
@@ -42,7 +44,7 @@ pub struct Args {
     what: Option<String>,
     /// List the last N decisions, newest first
     #[arg(long, value_name = "N", conflicts_with = "what")]
-    last: Option<usize>,
+    last: Option<NonZeroUsize>,
     #[command(flatten)]
     node: NodeArgs,
 }
@@ -69,7 +71,7 @@ pub fn run(args: &Args) -> Outcome {
 /// What was asked for: in the ends of the logs, which is quick, else in all there is. A name counts before the beginning
 /// of an id: `db` and `cafe` are both.
 fn find(args: &Args, directory: &Path) -> Result<Vec<Record>, Failure> {
-    let count = args.last.unwrap_or(1);
+    let count = args.last.map_or(1, NonZeroUsize::get);
     let Some(what) = &args.what else {
         let wanted = |record: &Record| args.last.is_some() || record.under_enforce == Action::Deny;
         let found = newest(directory, count, wanted)?;

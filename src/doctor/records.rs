@@ -104,8 +104,13 @@ fn specifications(paths: &Paths) -> Vec<Finding> {
         findings.push(Finding::problem("specifications", text, format!("edit {}", file.display())));
     }
     if findings.is_empty() {
-        findings
-            .push(Finding::ok("specifications", format!("{} local specifications", listed.len())));
+        findings.push(Finding::ok(
+            "specifications",
+            match listed.len() {
+                1 => "1 local specification".to_owned(),
+                number => format!("{number} local specifications"),
+            },
+        ));
     }
     findings
 }

@@ -50,8 +50,10 @@ pub fn examine(node: &Node, paths: &Paths, offline: bool) -> Vec<Finding> {
         Policy::load(paths).map(|policy| policy.credentials).unwrap_or_default();
     let options = Options { files: node_files(node), credential_sources, ..Options::default() };
     let (questions, problem) = questions(&lately(paths), &options.files);
-    let mut findings: Vec<Finding> =
-        problem.iter().map(|problem| unusable_configuration("registries", problem)).collect();
+    let mut findings: Vec<Finding> = problem
+        .iter()
+        .map(|problem| unusable_configuration("registries", problem, is_root()))
+        .collect();
     findings.extend(accounts(&questions, &options));
     let asked = !offline && node.is_running();
     for some in questions.chunks(AT_ONCE) {
@@ -203,7 +205,9 @@ fn accounts(questions: &[Question], options: &Options) -> Vec<Finding> {
             Ok(accounts) => {
                 places.extend(accounts.into_iter().map(|account| (account.place.clone(), account)));
             }
-            Err(problem) => return vec![unusable_configuration("credentials", &problem)],
+            Err(problem) => {
+                return vec![unusable_configuration("credentials", &problem, is_root())];
+            }
         }
     }
     let findings: Vec<Finding> =
@@ -253,7 +257,32 @@ fn helper(file: &str, name: &str, files: &NodeFiles) -> Option<Finding> {
     Some(Finding::problem("credentials", text, remedy))
 }
 
-fn unusable_configuration(subject: &str, problem: &Unavailable) -> Finding {
+fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+fn unusable_configuration(subject: &str, problem: &Unavailable, as_root: bool) -> Finding {
     let text = sanitize::bounded_line(&problem.detail, 400);
-    Finding::problem(subject, format!("no registry can be asked: {text}"), "mend that file")
+    let text = format!("no registry can be asked: {text}");
+    match as_root {
+        true => Finding::problem(subject, text, "mend that file"),
+        // The file may be in order: it is root's, and root reads it.
+        false => Finding::warning(subject, text, "sudo imgcompat doctor"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Level;
+    use crate::registry::failure::unavailable;
+
+    #[test]
+    fn only_root_is_told_to_mend_roots_files() {
+        let problem = unavailable(UnavailableKind::Configuration, "registries.conf: denied");
+        assert_eq!(unusable_configuration("registries", &problem, true).level, Level::Problem);
+        let another = unusable_configuration("registries", &problem, false);
+        assert_eq!(another.level, Level::Warning);
+        assert_eq!(another.remedy.as_deref(), Some("sudo imgcompat doctor"));
+    }
 }

@@ -49,8 +49,16 @@ pub struct Reference {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidReference {
     /// No registry host in front.
-    #[error("`{0}` names no registry; write it in full, for example docker.io/library/{0}")]
+    #[error("`{0}` names no registry; write it in full, for example {hub}{0}", hub = hub(.0))]
     NoRegistry(String),
+    /// `https://` or `docker://` in front.
+    #[error("`{reference}` is not an image reference: leave `{scheme}://` out")]
+    Address {
+        /// The text, cut to a bounded length.
+        reference: String,
+        /// What stands before `://`.
+        scheme: String,
+    },
     /// Some part breaks the grammar.
     #[error("`{reference}` is not an image reference: {problem}")]
     Malformed {
@@ -59,6 +67,11 @@ pub enum InvalidReference {
         /// What is wrong with it.
         problem: &'static str,
     },
+}
+
+/// Where a name without a registry is in Docker Hub.
+fn hub(name: &str) -> &'static str {
+    if name.contains('/') { "docker.io/" } else { "docker.io/library/" }
 }
 
 /// Longest reference: 255 for the name (distribution/reference), 128 for the tag, and the digest.
@@ -75,6 +88,10 @@ impl FromStr for Reference {
         };
         if text.len() > MAX_LENGTH {
             return Err(malformed("it is longer than 512 bytes"));
+        }
+        if let Some((scheme, _)) = text.split_once("://") {
+            let reference = text.chars().take(100).collect();
+            return Err(InvalidReference::Address { reference, scheme: scheme.to_owned() });
         }
         let (name, digest) = match text.split_once('@') {
             Some((name, digest)) => {

@@ -17,5 +17,5 @@ mod sources;
 
 pub use config::{Mode, Policy, Profile};
 pub use decide::{Decision, decide};
-pub use outcome::Action;
+pub use outcome::{Action, DEFAULTS};
 pub use sources::ConfigError;

@@ -109,8 +109,18 @@ fn quoted_reason(answer: &Answer) -> String {
             format!(" ({})", printable(&format!("{code}: {message}")))
         }
         Some(ErrorEntry { code, message: None }) => format!(" ({})", printable(&code)),
+        // Go's servers and nginx say so in text.
+        None if contains(&answer.body, b"to an HTTPS server")
+            || contains(&answer.body, b"to HTTPS port") =>
+        {
+            ": it speaks TLS on this port, and was asked by plain HTTP".to_owned()
+        }
         None => String::new(),
     }
+}
+
+fn contains(body: &[u8], words: &[u8]) -> bool {
+    body.windows(words.len()).any(|part| part == words)
 }
 
 /// An answer whose status is not the one hoped for.

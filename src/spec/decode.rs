@@ -84,7 +84,7 @@ impl From<Diagnostic> for Invalid {
 
 fn read(bytes: &[u8]) -> Result<Document, Diagnostic> {
     if bytes.len() as u64 > limits::SPECIFICATION_BYTES {
-        return Err(message::too_many_bytes(bytes.len()));
+        return Err(message::too_many_bytes());
     }
     Document::parse(&yaml::text(bytes)?)
 }
@@ -106,7 +106,7 @@ impl<'a> Decoder<'a> {
     fn specification(&mut self, known: &[&'static str]) -> (Specification, Option<Fields>) {
         let start = Position { line: 1, column: 1 };
         let Some(root) = self.document.root().filter(|root| !self.is_null(*root)) else {
-            self.findings.error(message::no_sets(start));
+            self.findings.error(message::empty(start));
             return (Specification::default(), None);
         };
         let Some(fields) = self.map(root, Shape::of("a specification", known)) else {

@@ -1,9 +1,11 @@
 //! Findings for people: each with its line of the document and a mark below it, then one line that sums up.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::super::paint::{Colour, Paint};
 use super::{Finding, Report};
+use crate::limits;
 use crate::sanitize;
 use crate::spec::diagnostic::Severity;
 use crate::spec::yaml;
@@ -13,7 +15,11 @@ const WIDTH: usize = 100;
 
 /// The whole report.
 pub(super) fn render(report: &Report<'_>, document: &[u8], paint: Paint) -> String {
-    let source = yaml::text(document).unwrap_or_else(|_| String::from_utf8_lossy(document));
+    let source = match document.len() as u64 > limits::SPECIFICATION_BYTES {
+        // Its beginning says nothing, and may be no text at all.
+        true => Cow::default(),
+        false => yaml::text(document).unwrap_or_else(|_| String::from_utf8_lossy(document)),
+    };
     let source = source.replace("\r\n", "\n").replace('\r', "\n");
     let mut out = String::new();
     for finding in &report.findings {

@@ -35,7 +35,7 @@ impl Fields {
 #[derive(Clone, Copy)]
 pub(super) struct Shape<'k> {
     /// What it is, in messages.
-    what: &'k str,
+    pub(super) what: &'k str,
     pub(super) known: &'k [&'static str],
     /// Fields that cost a warning.
     ignored: &'k [&'k str],

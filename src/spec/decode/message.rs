@@ -48,9 +48,10 @@ pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
         .map(|(_, known)| known)
 }
 
-pub(super) fn too_many_bytes(len: usize) -> Diagnostic {
+/// How many there are is not known: nobody reads on.
+pub(super) fn too_many_bytes() -> Diagnostic {
     let message = format!(
-        "the document has {len} bytes; a specification may have {}",
+        "the document has more than {} bytes, which is all a specification may have",
         limits::SPECIFICATION_BYTES
     );
     finding("too-large", Position { line: 1, column: 1 }, message, None)
@@ -68,6 +69,12 @@ pub(super) fn no_sets(at: Position) -> Diagnostic {
     let message =
         "the specification has no compatibility sets, so nothing can be checked".to_owned();
     let help = "list at least one set with rules under `compatibilities`";
+    finding("no-sets", at, message, Some(help.to_owned()))
+}
+
+pub(super) fn empty(at: Position) -> Diagnostic {
+    let message = "the document is empty".to_owned();
+    let help = "write at least one set with rules under `compatibilities`";
     finding("no-sets", at, message, Some(help.to_owned()))
 }
 
@@ -134,11 +141,28 @@ pub(super) fn unknown_field(
     legacy: Option<String>,
 ) -> Diagnostic {
     let message = format!("{what} has no field {}", quoted(key));
-    let help = legacy.unwrap_or_else(|| match nearest(key, known) {
-        Some(name) => format!("did you mean `{name}`?"),
-        None => format!("its fields are {}", names(known)),
+    let help = legacy.unwrap_or_else(|| match (nearest(key, known), belongs(key)) {
+        (Some(name), _) => format!("did you mean `{name}`?"),
+        (None, Some(place)) => place,
+        (None, None) => format!("its fields are {}", names(known)),
     });
     finding("unknown-field", at, message, Some(help))
+}
+
+/// What to do with a field that is known, but not here.
+fn belongs(key: &str) -> Option<String> {
+    match key {
+        "apiVersion" | "kind" => Some(
+            "this looks like a Kubernetes object; put its rules under `compatibilities: [{rules: …}]`".to_owned(),
+        ),
+        "images" | "combine" => Some(format!(
+            "`{key}` is for local specifications in /etc/imgcompat/specs.d, which `validate-spec --local` checks"
+        )),
+        _ => [super::SET, super::RULE, super::TERM, super::EXPRESSION]
+            .iter()
+            .find(|shape| shape.known.contains(&key))
+            .map(|shape| format!("`{key}` is a field of {}; look at the indentation", shape.what)),
+    }
 }
 
 pub(super) fn field_case(at: Position, key: &str, name: &str) -> Diagnostic {
@@ -205,6 +229,9 @@ pub(super) fn as_list(document: &Document, node: NodeId) -> Option<String> {
     }
 }
 
+/// Operators that need no value: as a word alone they are no short form of `In`.
+const WITHOUT_VALUE: [&str; 4] = ["Exists", "DoesNotExist", "IsTrue", "IsFalse"];
+
 /// An expression as it must be written, from what stands there in NFD's short form.
 pub(super) fn long_form(document: &Document, name: &str, node: NodeId) -> String {
     let values = match document.value(node) {
@@ -214,6 +241,9 @@ pub(super) fn long_form(document: &Document, name: &str, node: NodeId) -> String
                 _ => None,
             });
             format!("[{}]", scalars.collect::<Vec<_>>().join(", "))
+        }
+        Value::Scalar(scalar) if WITHOUT_VALUE.contains(&scalar.text) => {
+            return format!("{name}: {{op: {}}}", scalar.text);
         }
         Value::Scalar(scalar) => format!("[{}]", quoted(scalar.text)),
         Value::Mapping(_) => "[…]".to_owned(),
