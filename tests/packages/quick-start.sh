@@ -61,7 +61,7 @@ printed() {
   mapfile -t output <"$work/output"
   while IFS= read -r line; do
     [ -n "$line" ] || continue
-    pattern=$(sed -E -e 's/[][\\*?]/\\&/g' -e 's/…/*/g' -e 's/ +/ */g' <<<"$line")
+    pattern=$(sed -E -e 's/[][\\*?()|]/\\&/g' -e 's/…/*/g' -e 's/ +/ */g' <<<"$line")
     found=no
     while [ "$at" -lt "${#output[@]}" ]; do
       # shellcheck disable=SC2053 # a pattern
