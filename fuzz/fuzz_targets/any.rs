@@ -8,8 +8,16 @@ mod targets;
 
 use std::sync::OnceLock;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    static TARGET: OnceLock<String> = OnceLock::new();
-    let name = TARGET.get_or_init(|| std::env::var("TARGET").expect("TARGET names a parser"));
-    targets::run(name, bytes);
-});
+use nix::sys::signal::{SigHandler, Signal, signal};
+
+static TARGET: OnceLock<String> = OnceLock::new();
+
+libfuzzer_sys::fuzz_target!(
+    init: {
+        TARGET.get_or_init(|| std::env::var("TARGET").expect("TARGET names a parser"));
+        // libFuzzer's main leaves it deadly; that of a Rust program, as the hook and its worker have it, ignores it.
+        // SAFETY: ignoring a signal installs no code.
+        let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn) };
+    },
+    |bytes: &[u8]| targets::run(TARGET.get().expect("set before the first input"), bytes)
+);
