@@ -573,3 +573,48 @@ fn what_a_person_takes_out_and_puts_back_is_said() {
         assert!(said.contains(expected), "{said}");
     }
 }
+
+#[test]
+fn handlers_of_imported_files_are_seen_and_left_to_a_person() {
+    let adapter = engine::find("containerd").unwrap();
+    let drop_in = "/etc/containerd/conf.d/99-nvidia.toml";
+    for (via, spec, binary) in [
+        (Via::Hook, Some("/etc/imgcompat/containerd/base.json"), "/usr/bin/crun"),
+        (Via::Wrapper, None, "/etc/imgcompat/runtimes/containerd-nvidia"),
+    ] {
+        let tree = Tree::new();
+        tree.write("/etc/containerd/config.toml", "version = 3\nimports = [\"conf.d/*.toml\"]\n");
+        let table = "plugins.\"io.containerd.cri.v1.runtime\".containerd.runtimes.nvidia";
+        let file = |spec: Option<&str>, binary: &str| {
+            let spec =
+                spec.map(|spec| format!("base_runtime_spec = \"{spec}\"\n")).unwrap_or_default();
+            format!(
+                "version = 3\n[{table}]\nruntime_type = \"io.containerd.runc.v2\"\n{spec}[{table}.options]\nBinaryName = \"{binary}\"\n"
+            )
+        };
+        tree.write(drop_in, &file(None, "/usr/bin/crun"));
+        tree.write("/etc/containerd/conf.d/README", "no configuration");
+        let (plan, _) = tree.enable(adapter, via).unwrap();
+        let effects = adapter.effects(&tree.node());
+        let judged: Vec<_> =
+            effects.iter().map(|e| (e.handler.as_str(), e.via.is_some())).collect();
+        assert_eq!(judged, [("runc", true), ("nvidia", false)]);
+        assert_eq!(plan.by_hand.len(), 1, "{plan:?}");
+        assert_eq!(plan.by_hand[0].file, drop_in);
+        // With the lines added it is judged, and nothing is left to do; what they name is there and stays.
+        assert!(plan.by_hand[0].lines.contains(spec.unwrap_or(binary)), "{plan:?}");
+        tree.write(drop_in, &file(spec, binary));
+        let (plan, changes) = tree.enable(adapter, via).unwrap();
+        assert_eq!((plan.by_hand.len(), changes), (0, 0), "{plan:?}");
+        let effects = adapter.effects(&tree.node());
+        assert!(effects.iter().all(|effect| effect.via == Some(via)), "{effects:?}");
+        let output = imgcompat(&tree, &["disable", "containerd"]).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("conf.d/99-nvidia.toml still names what imgcompat made"), "{said}");
+        assert!(tree.at(spec.unwrap_or(binary)).exists(), "nothing would start without it");
+        tree.write(drop_in, &file(None, "/usr/bin/crun"));
+        assert!(imgcompat(&tree, &["disable", "containerd"]).output().unwrap().status.success());
+        assert!(!tree.at(spec.unwrap_or(binary)).exists());
+    }
+}

@@ -123,7 +123,7 @@ change() {
   planned=$(tool "$@" --dry-run 2>&1) || :
   case $planned in unchanged*) return 0 ;; esac
   case $2-$planned in
-    crio-*'+++ '*crio.conf.d* | containerd-*'+++ '*) mkdir -p "${pending%/*}"; serving "$2" >"$pending.$2" ;;
+    crio-*' /etc/crio/crio.conf.d/'* | containerd-*' /etc/containerd/'* | containerd-*' /etc/imgcompat/containerd/'*) mkdir -p "${pending%/*}"; serving "$2" >"$pending.$2" ;;
   esac
   said=0
   tool "$@" >/tmp/said 2>&1 || said=$?

@@ -39,13 +39,22 @@ pub fn run(args: &Args) -> Outcome {
     let lock = (!args.dry_run).then(|| ledger::lock(&node)).transpose().map_err(failed)?;
     let ledger = Ledger::load(&node, adapter.name()).map_err(failed)?;
     let mut undone = ledger.undo(&node).map_err(failed)?;
+    let others = undone.keep_named(&node, &adapter.others_files(&node));
     let scripts = undone.take_scripts();
     let own = own_files(adapter, &node, &undone)?;
     if !args.dry_run {
         ledger.restore(&node, adapter.name(), &undone).map_err(failed)?;
         own.iter().try_for_each(|change| put(&node, change, 0o644)).map_err(failed)?;
     }
-    super::print(&said(&node, &ledger, &undone, &own, args.dry_run))?;
+    let mut text = said(&node, &ledger, &undone, &own, args.dry_run);
+    for file in &others {
+        let lines = our_lines(&node, file);
+        let _ = writeln!(
+            text,
+            "{file} still names what imgcompat made. Take these lines out of it:\n{lines}"
+        );
+    }
+    super::print(&text)?;
     let waiting = is_read_at_start(adapter, &undone.changes)
         || running::is_older_than_its_configuration(&node, adapter).is_some();
     restart(adapter, !args.dry_run && waiting, args.restart && node.is_running())?;
@@ -64,9 +73,10 @@ pub fn run(args: &Args) -> Outcome {
     drop(lock);
     let nothing =
         [&undone.changes, &scripts.changes, &own].iter().all(|changes| changes.is_empty());
-    let nothing = nothing && undone.links.is_empty() && undone.changed_since.is_empty();
+    let nothing = nothing
+        && [&undone.links, &undone.changed_since, &others].iter().all(|list| list.is_empty());
     let left = nothing && still_calls_us(adapter, &node)?;
-    Ok(ExitCode::from(u8::from(left || !undone.changed_since.is_empty())))
+    Ok(ExitCode::from(u8::from(left || !undone.changed_since.is_empty() || !others.is_empty())))
 }
 
 /// What was done, and what is left to do.

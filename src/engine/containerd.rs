@@ -2,16 +2,19 @@
 //! place of its runtime.
 //!
 //! Source: containerd `docs/cri/config.md`, `internal/cri/config/config.go`. containerd has drop-in files only by
-//! `imports`, which replace whole tables, so the file itself is edited, with its comments and its order. A base
+//! `imports`, which not every file has, so the file itself is edited, with its comments and its order (`imports.rs`). A base
 //! specification turns off that CRI resets some defaults of containerd's own (rlimits, AppArmor, seccomp), so ours
 //! is that default without them; nothing else of a container changes. A base specification reaches containers and
 //! not sandboxes; a wrapper reaches both, and what it hears of a sandbox it lets pass.
 
 use toml_edit::{DocumentMut, Item, Table, TableLike, value};
 
+use self::imports::{Handler, Imported, handlers, imported, together};
 use super::node::Node;
 use super::plan::{ByHand, Plan};
 use super::{Adapter, Effect, Via};
+
+mod imports;
 
 /// The configuration of distributions and of containerd's own packages.
 const CONFIG: &str = "/etc/containerd/config.toml";
@@ -53,12 +56,6 @@ fn parse(text: &str) -> Result<(DocumentMut, &'static str), String> {
     let version = document.get("version").and_then(Item::as_integer).unwrap_or(1);
     let plugin = plugin(version).ok_or("it is of version 1, in which the names are others; `containerd config migrate` writes a newer one")?;
     Ok((document, plugin))
-}
-
-fn has_imports(text: &str) -> bool {
-    let Ok(document) = text.parse::<DocumentMut>() else { return false };
-    let imports = document.get("imports").and_then(Item::as_array);
-    imports.is_some_and(|imports| !imports.is_empty())
 }
 
 /// True if containerd has no CRI, as Docker's packages install it: then it has no handlers.
@@ -187,18 +184,19 @@ fn hook(
 ) -> Result<(), String> {
     let before =
         handler.get("base_runtime_spec").and_then(Item::as_str).filter(|path| !path.is_empty());
-    let (path, spec) = match before {
-        Some(theirs) => {
-            let spec = node
-                .text(theirs)?
-                .ok_or_else(|| format!("{theirs}, which the handler {name} names, is not there"))?;
-            (format!("{SPECS}/{name}.json"), with_hook(&spec, node)?)
-        }
-        None => (BASE.to_owned(), our_base(node)?),
-    };
+    let (path, spec) = spec_for(node, name, before)?;
     plan.file(path.clone(), spec, 0o644);
     set(handler, "base_runtime_spec", path);
     Ok(())
+}
+
+/// The base specification of a handler that has this one, or none: where it is, and its text.
+fn spec_for(node: &Node, name: &str, before: Option<&str>) -> Result<(String, String), String> {
+    let Some(theirs) = before else { return Ok((BASE.to_owned(), our_base(node)?)) };
+    let spec = node
+        .text(theirs)?
+        .ok_or_else(|| format!("{theirs}, which the handler {name} names, is not there"))?;
+    Ok((format!("{SPECS}/{name}.json"), with_hook(&spec, node)?))
 }
 
 /// containerd `internal/cri/server/container_create.go`: without a base specification, CRI starts from the default
@@ -249,21 +247,25 @@ fn wrap(
     }
     let options = table(handler, &["options"])?;
     let before = options.get("BinaryName").and_then(Item::as_str).filter(|path| !path.is_empty());
-    let binary = match before {
-        None => node.wrapper(),
-        Some(named) => {
-            let real =
-                if named.starts_with('/') { Some(named.to_owned()) } else { node.program(named) };
-            let real = real.ok_or_else(|| {
-                format!("{named}, the runtime of the handler {name}, is not installed")
-            })?;
-            let script = format!("/etc/imgcompat/runtimes/containerd-{name}");
-            plan.file(script.clone(), node.script(&real), 0o755);
-            script
-        }
-    };
+    let binary = binary_for(node, name, before, plan)?;
     set(options, "BinaryName", binary);
     Ok(())
+}
+
+/// The runtime of a handler that has this one, or none: the wrapper, or a script that leads from it to that one.
+fn binary_for(
+    node: &Node,
+    name: &str,
+    before: Option<&str>,
+    plan: &mut Plan,
+) -> Result<String, String> {
+    let Some(named) = before else { return Ok(node.wrapper()) };
+    let real = if named.starts_with('/') { Some(named.to_owned()) } else { node.program(named) };
+    let real = real
+        .ok_or_else(|| format!("{named}, the runtime of the handler {name}, is not installed"))?;
+    let script = format!("/etc/imgcompat/runtimes/containerd-{name}");
+    plan.file(script.clone(), node.script(&real), 0o755);
+    Ok(script)
 }
 
 /// What a person adds for k3s or RKE2. Their template makes the handler runc itself, and a table cannot be written twice,
@@ -284,6 +286,36 @@ fn lines_for_template(node: &Node, via: Via, version: i64) -> String {
     format!(
         "{{{{ template \"base\" . }}}}\n{ours}[{handler}.options]\n{binary}  SystemdCgroup = {{{{ .SystemdCgroup }}}}\n"
     )
+}
+
+/// Handlers in an imported file that do not call us: the file is somebody else's, an installer of drivers or a person's,
+/// and what it says counts after ours. What its lines would name is made.
+fn left_in(node: &Node, via: Via, file: &Imported, plan: &mut Plan) -> Result<(), String> {
+    let Some(plugin) = file.plugin else { return Ok(()) };
+    let is_oci = |handler: &Handler| handler.kind.as_deref().is_none_or(|kind| kind == SHIM);
+    let mut lines = String::new();
+    for (name, handler) in file.handlers(node) {
+        if !is_oci(&handler) || effect(node, &name, &handler).via.is_some() {
+            continue;
+        }
+        let table = format!("plugins.\"{plugin}\".containerd.runtimes.{name}");
+        lines += &match via {
+            Via::Hook => {
+                let (path, spec) = spec_for(node, &name, handler.spec.as_deref())?;
+                plan.file(path.clone(), spec, 0o644);
+                format!("[{table}]\n  base_runtime_spec = \"{path}\"\n")
+            }
+            Via::Wrapper => {
+                let binary = binary_for(node, &name, handler.binary.as_deref(), plan)?;
+                format!("[{table}.options]\n  BinaryName = \"{binary}\"\n")
+            }
+        };
+    }
+    if !lines.is_empty() {
+        let reason = format!("{CONFIG} imports it, and its handlers do not call imgcompat");
+        plan.by_hand.push(ByHand { file: file.path.clone(), reason, lines });
+    }
+    Ok(())
 }
 
 /// What a person adds to a file that we do not edit.
@@ -342,8 +374,8 @@ impl Adapter for Containerd {
                 plan.by_hand.push(ByHand { file: CONFIG.to_owned(), reason, lines });
             }
         }
-        if has_imports(&text) {
-            plan.note(format!("{CONFIG} may import other files; handlers in those are left alone, and doctor does not see them"));
+        for file in imported(node, CONFIG) {
+            left_in(node, via, &file, &mut plan)?;
         }
         if via == Via::Hook {
             plan.note("ctr and nerdctl do not read base specifications; `imgcompat enable nerdctl` reaches those");
@@ -362,6 +394,12 @@ impl Adapter for Containerd {
 
     fn service(&self) -> Option<&'static str> {
         Some("containerd")
+    }
+
+    fn others_files(&self, node: &Node) -> Vec<String> {
+        let templates = TEMPLATES.iter().map(|(template, _)| (*template).to_owned());
+        let rancher = templates.chain(GENERATED.iter().map(|path| (*path).to_owned()));
+        rancher.chain(imported(node, CONFIG).into_iter().map(|file| file.path)).collect()
     }
 }
 
@@ -398,7 +436,7 @@ fn rancher(node: &Node, via: Via, plan: &mut Plan) -> Result<bool, String> {
     Ok(here)
 }
 
-/// The handlers of one configuration.
+/// The handlers of one configuration and of the files that it imports.
 fn effects_of(node: &Node, path: &str) -> Vec<Effect> {
     let nothing = |detail: String| vec![Effect { handler: "runc".to_owned(), via: None, detail }];
     let text = match node.current(path) {
@@ -409,18 +447,16 @@ fn effects_of(node: &Node, path: &str) -> Vec<Effect> {
     if is_without_cri(&text) {
         return Vec::new();
     }
-    let (document, plugin) = match parse(&text) {
-        Ok(parsed) => parsed,
+    let mut handlers = match parse(&text) {
+        Ok((document, plugin)) => handlers(&document, plugin),
         Err(problem) => return nothing(format!("{path}: {problem}")),
     };
-    let runtimes = ["plugins", plugin, "containerd", "runtimes"]
-        .iter()
-        .try_fold(document.as_item(), |at, name| at.get(*name))
-        .and_then(Item::as_table_like);
-    let effects: Vec<Effect> = runtimes
+    for imported in imported(node, path) {
+        handlers.extend(imported.handlers(node));
+    }
+    let effects: Vec<Effect> = together(handlers)
         .into_iter()
-        .flat_map(|runtimes| runtimes.iter())
-        .map(|(name, handler)| effect(node, name, handler))
+        .map(|(name, handler)| effect(node, &name, &handler))
         .collect();
     if effects.is_empty() { nothing(format!("{path} names no handlers")) } else { effects }
 }
@@ -438,19 +474,18 @@ pub fn socket(node: &Node) -> String {
     configured.unwrap_or_else(|| if only_rancher { rancher } else { usual }.to_owned())
 }
 
-fn effect(node: &Node, name: &str, handler: &Item) -> Effect {
+fn effect(node: &Node, name: &str, handler: &Handler) -> Effect {
     let of = |via, detail: String| Effect { handler: name.to_owned(), via, detail };
-    let text = |item: Option<&Item>| item.and_then(Item::as_str).unwrap_or_default().to_owned();
-    let kind = text(handler.get("runtime_type"));
+    let kind = handler.kind.as_deref().unwrap_or_default();
     if !kind.is_empty() && kind != SHIM {
         return of(None, format!("runtime_type {kind} runs no OCI runtime on the node"));
     }
-    let binary = text(handler.get("options").and_then(|options| options.get("BinaryName")));
+    let binary = handler.binary.clone().unwrap_or_default();
     if node.is_ours(&binary) {
         return of(Some(Via::Wrapper), binary);
     }
-    let spec = text(handler.get("base_runtime_spec"));
-    if !spec.is_empty() && has_hook(node, &spec) {
+    let spec = handler.spec.as_deref().unwrap_or_default();
+    if !spec.is_empty() && has_hook(node, spec) {
         return of(Some(Via::Hook), node.hook());
     }
     of(None, "it has neither our base specification nor our runtime".to_owned())

@@ -3,7 +3,7 @@
 //! Source: containers-common's `oci-hooks(5)`, `containers.conf(5)` (`hooks_dir` under `[engine]`), `crio.conf(5)`
 //! (`hooks_dir` under `[crio.runtime]`). One directory is the default; a list in the configuration replaces it.
 
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::node::Node;
 
@@ -25,14 +25,36 @@ pub struct HookDirectory {
     pub broken: Vec<(String, String)>,
 }
 
-#[derive(Deserialize)]
-struct HookFile {
-    hook: Hook,
-}
+/// Stages that podman knows; CRI-O knows all but `precreate`.
+const STAGES: [&str; 7] = [
+    "createContainer",
+    "createRuntime",
+    "prestart",
+    "poststart",
+    "poststop",
+    "startContainer",
+    "precreate",
+];
 
-#[derive(Deserialize)]
-struct Hook {
-    path: String,
+/// The program that a hook file names, or why every start fails because of it. As containers-common's `pkg/hooks` reads
+/// it: version 1.0.0, and 0.1.0, which is also that of files without a version.
+fn program_of(text: &str) -> Result<String, String> {
+    let file: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let version = file.get("version").map_or(Some(""), Value::as_str);
+    let hook = file.get("hook");
+    let (program, stages) = match version {
+        Some("1.0.0") => (hook.and_then(|hook| hook.get("path")), file.get("stages")),
+        Some("" | "0.1.0") => (hook, file.get("stages").or_else(|| file.get("stage"))),
+        _ => return Err("its version is unknown".to_owned()),
+    };
+    let program =
+        program.and_then(Value::as_str).ok_or("it names no program in the way of its version")?;
+    let stages = stages.and_then(Value::as_array).filter(|stages| !stages.is_empty());
+    let stages = stages.ok_or("it has no stages")?;
+    match stages.iter().find(|stage| !stage.as_str().is_some_and(|stage| STAGES.contains(&stage))) {
+        Some(stage) => Err(format!("there is no stage {stage}")),
+        None => Ok(program.to_owned()),
+    }
 }
 
 /// Our file's text for this node.
@@ -56,13 +78,8 @@ pub fn look(node: &Node, directory: &str) -> HookDirectory {
     let mut found = HookDirectory { path: directory.to_owned(), program: None, broken: Vec::new() };
     for file in node.drop_ins(directory, "json") {
         let text = node.current(&file).map(Option::unwrap_or_default);
-        let parsed = text.and_then(|text| {
-            serde_json::from_str::<HookFile>(&text).map_err(|error| error.to_string())
-        });
-        match parsed {
-            Ok(parsed) if file.ends_with(&format!("/{FILE}")) => {
-                found.program = Some(parsed.hook.path)
-            }
+        match text.and_then(|text| program_of(&text)) {
+            Ok(program) if file.ends_with(&format!("/{FILE}")) => found.program = Some(program),
             Ok(_) => {}
             Err(problem) => found.broken.push((file, problem)),
         }
@@ -89,4 +106,30 @@ pub fn own_file(directories: &[String]) -> String {
     let default = directories.iter().find(|directory| directory.as_str() == DEFAULT);
     let directory = default.or_else(|| directories.first()).map_or(DEFAULT, String::as_str);
     format!("{}/{FILE}", directory.trim_end_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_podman_refuses_is_told_from_what_it_takes() {
+        // Each was given to podman 4.3.1.
+        for text in [
+            r#"{"hook":"/bin/true","stages":["prestart"],"cmds":[".*"]}"#,
+            r#"{"version":"0.1.0","hook":"/bin/true","stages":["prestart"]}"#,
+            r#"{"version":"1.0.0","hook":{"path":"/bin/true"},"when":{},"stages":["prestart"],"extra":1}"#,
+        ] {
+            assert_eq!(program_of(text).as_deref(), Ok("/bin/true"), "{text}");
+        }
+        for (text, problem) in [
+            (r#"{"version":"2.0.0","hook":{"path":"/bin/true"},"stages":["prestart"]}"#, "version"),
+            (r#"{"version":"1.0.0","hook":{"path":"/bin/true"},"stages":["bogus"]}"#, "bogus"),
+            (r#"{"version":"1.0.0","hook":{"path":"/bin/true"}}"#, "no stages"),
+            (r#"{"hook":{"path":"/bin/true"},"stages":["prestart"]}"#, "no program"),
+            ("", "EOF"),
+        ] {
+            assert!(program_of(text).unwrap_err().contains(problem), "{text}");
+        }
+    }
 }

@@ -273,6 +273,23 @@ impl Ledger {
 }
 
 impl Undone {
+    /// Keeps what files of others name; gives back those files.
+    pub fn keep_named(&mut self, node: &Node, others: &[String]) -> Vec<String> {
+        let mut naming = Vec::new();
+        for other in others {
+            let text = node.current(other).ok().flatten().unwrap_or_default();
+            let is_named =
+                |change: &mut Change| change.after.is_none() && text.contains(&change.path);
+            let named: Vec<String> =
+                self.changes.extract_if(.., is_named).map(|change| change.path).collect();
+            if !named.is_empty() || self.needed.iter().any(|path| text.contains(path)) {
+                naming.push(other.clone());
+            }
+            self.needed.extend(named);
+        }
+        naming
+    }
+
     /// Takes out the scripts, which have to wait as long as a daemon runs them.
     pub fn take_scripts(&mut self) -> Undone {
         let is_script = |change: &mut Change| change.path.starts_with(SCRIPTS);

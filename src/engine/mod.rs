@@ -62,6 +62,10 @@ pub trait Adapter: Sync {
     fn own_files(&self, _: &Node) -> Vec<String> {
         Vec::new()
     }
+    /// Files of others that may name ours, by lines that a person added.
+    fn others_files(&self, _: &Node) -> Vec<String> {
+        Vec::new()
+    }
     /// What of the configuration is in effect, handler by handler.
     fn effects(&self, node: &Node) -> Vec<Effect>;
     /// The service that reads the configuration when it starts; none if it is read at every start of a container.
