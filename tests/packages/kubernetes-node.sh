@@ -78,6 +78,23 @@ for via in hook wrapper; do
   done
 done
 
+phase 'the programs stay until CRI-O, which read the wrapper'\''s configuration, was restarted'
+scratch_node
+mkdir -p "$work/node/etc/crio" "$work/node/run/crio"
+cp tests/data/engines/crio/two-handlers.conf "$work/node/etc/crio/crio.conf"
+# What tells one CRI-O from the next: its socket's inode and time.
+crio_starts() { rm -f "$work/node/run/crio/crio.sock"; sleep 1.1; touch "$work/node/run/crio/crio.sock"; }
+crio_starts
+node "$work/node" IMGCOMPAT_ENGINES=crio IMGCOMPAT_VIA=wrapper run once >"$work/said"
+crio_starts
+if node "$work/node" IMGCOMPAT_ENGINES=crio IMGCOMPAT_VIA=wrapper remove once >"$work/said"; then fail "it did not wait for CRI-O: $(cat "$work/said")"; fi
+grep -q 'systemctl restart crio. The programs stay' "$work/said" || fail "$(cat "$work/said")"
+[ -x "$work/node/usr/local/libexec/imgcompat/imgcompat-runtime" ] || fail "the wrapper went while CRI-O calls it"
+crio_starts
+node "$work/node" IMGCOMPAT_ENGINES=crio IMGCOMPAT_VIA=wrapper remove once >"$work/said" || fail "$(cat "$work/said")"
+[ ! -e "$work/node/usr/local/libexec/imgcompat" ] || fail "the programs stayed after the restart: $(cat "$work/said")"
+[ ! -e "$work/node/etc/imgcompat/runtimes" ] || fail "the scripts stayed: $(cat "$work/said")"
+
 phase 'a policy that cannot be read is left out'
 scratch_node
 cp tests/data/engines/crio/two-handlers.conf "$work/node/etc/crio.conf"
