@@ -310,9 +310,10 @@ json_is_valid() {
 }
 
 do_install() {
-  local name
+  local name given
   [ -n "$binaries" ] || build
-  binaries=$(cd "$binaries" 2>/dev/null && pwd) || die "there is no directory of that name: --binaries"
+  given=$binaries
+  binaries=$(cd "$given" 2>/dev/null && pwd) || die "--binaries: there is no directory $given"
   for name in imgcompat imgcompat-hook; do
     [ -f "$binaries/$name" ] || die "$binaries has no $name"
   done

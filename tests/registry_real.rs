@@ -157,7 +157,13 @@ fn a_reference_resolves_to_index_manifest_and_configuration() {
         assert!(resolved.config.is_some());
         let wanted: Wanted = "linux/riscv64".parse().unwrap();
         let missing = resolve(&reference, &wanted, &access, deadline).unwrap_err();
-        assert!(missing.detail.contains("has no manifest for linux/riscv64"), "{missing}");
+        let says = "has no manifest for linux/riscv64; it has linux/amd64, linux/arm64";
+        assert!(missing.detail.contains(says), "{missing}");
+        let name = reference.to_string();
+        let (_, said) = tool(&["list-specs", &name, "--plain-http"]);
+        assert!(said.contains("no specification"), "{said}");
+        let (_, said) = tool(&["remove-spec", &name, "--plain-http", "--platform", "linux/x86"]);
+        assert!(said.contains("linux/x86; it has linux/amd64, linux/arm64"), "{said}");
     });
 }
 

@@ -63,10 +63,10 @@ summary_of() { sed -n 's/^summary: //p' "$1" | tail -n 1; }
 main() {
   local lane
   case ${1:-} in -h | --help) usage; exit 0 ;; esac
-  [ $# = 0 ] || lanes=("$@")
-  for lane in "${lanes[@]}"; do
+  for lane in "$@"; do
     [ -x "tests/lanes/$lane.sh" ] || { printf 'there is no lane %s\n' "$lane" >&2; usage >&2; exit 2; }
   done
+  [ $# = 0 ] || lanes=("$@")
   as_builder mkdir -p target/lanes
   install_packages
   for lane in "${lanes[@]}"; do run_lane "$lane"; done

@@ -9,7 +9,7 @@ use crate::oci::{Descriptor, Reference};
 use crate::registry::access::Access;
 use crate::registry::attach;
 use crate::registry::client::Client;
-use crate::registry::resolve::Wanted;
+use crate::registry::resolve::{Wanted, nothing_for, platform_name};
 use crate::worker::protocol::Unavailable;
 
 use super::Failure;
@@ -57,16 +57,17 @@ impl PlatformArgs {
             };
         }
         let chosen: Vec<Subject> = platforms
-            .into_iter()
+            .iter()
             .filter(|(found, _)| self.platform.as_ref().is_none_or(|wanted| wanted.matches(found)))
             .map(|(found, descriptor)| Subject {
-                platform: Some(platform_name(&found)),
-                descriptor,
+                platform: Some(platform_name(found)),
+                descriptor: descriptor.clone(),
             })
             .collect();
         match (&self.platform, chosen.is_empty()) {
             (Some(platform), true) => {
-                Err(Failure::usage(format!("{reference} has no manifest for {platform}")))
+                let problem = nothing_for(platform, platforms.iter().map(|(found, _)| found));
+                Err(Failure::usage(format!("{reference} {problem}")))
             }
             _ => Ok(chosen),
         }
@@ -81,13 +82,6 @@ pub fn all(client: &Client<'_>, reference: &Reference) -> Result<Vec<Subject>, F
     let platforms = platforms
         .map(|(found, descriptor)| Subject { platform: Some(platform_name(&found)), descriptor });
     Ok(std::iter::once(named).chain(platforms).collect())
-}
-
-/// Platforms are a stranger's words; what is printed of them is bounded and printable.
-pub fn platform_name(platform: &crate::oci::Platform) -> String {
-    let parts = [Some(&platform.os), Some(&platform.architecture), platform.variant.as_ref()];
-    let joined: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
-    crate::registry::failure::printable(&joined.join("/"))
 }
 
 /// Reads a reference from the command line; it must say which image, by tag or digest.

@@ -14,6 +14,7 @@ use crate::oci::{Digest, Reference};
 use crate::registry::access::{Access, Options};
 use crate::registry::failure::printable;
 use crate::registry::mirror::{Collected, MirrorError, Target, collect};
+use crate::registry::resolve::platform_name;
 use crate::sanitize;
 
 use super::attach_spec::Output;
@@ -95,7 +96,7 @@ impl Copied {
         let Collected { platform, subject, artifact } = collected;
         let artifact = artifact?;
         Some(Copied {
-            platform: platform.as_ref().map(image_subjects::platform_name),
+            platform: platform.as_ref().map(platform_name),
             subject,
             digest: artifact.digest,
             created: artifact.created.as_deref().map(printable),

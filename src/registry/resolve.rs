@@ -31,6 +31,24 @@ impl Resolved {
     }
 }
 
+/// How many platforms a message names.
+const NAMED: usize = 12;
+
+/// That an image has nothing for a platform, and what it has instead.
+pub fn nothing_for<'a>(wanted: &Wanted, platforms: impl Iterator<Item = &'a Platform>) -> String {
+    // Build attestations say that their platform is unknown.
+    let images = platforms.filter(|platform| platform.os != "unknown");
+    let names: Vec<String> = images.take(NAMED).map(platform_name).collect();
+    format!("has no manifest for {wanted}; it has {}", names.join(", "))
+}
+
+/// Platforms are a stranger's words; what is printed of them is bounded and printable.
+pub fn platform_name(platform: &Platform) -> String {
+    let parts = [Some(&platform.os), Some(&platform.architecture), platform.variant.as_ref()];
+    let joined: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
+    failure::printable(&joined.join("/"))
+}
+
 /// A platform as written on a command line: `os[/arch[/variant]][:os_version]`, as for NFD's client and oras.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
@@ -169,7 +187,8 @@ fn resolve_at(
         Document::Index(index) => {
             let fits = |d: &&Descriptor| d.platform.as_ref().is_some_and(|p| wanted.matches(p));
             let chosen = index.manifests.iter().find(fits).ok_or_else(|| {
-                let problem = format!("has no manifest for {wanted}");
+                let platforms = index.manifests.iter().filter_map(|of| of.platform.as_ref());
+                let problem = nothing_for(wanted, platforms);
                 failure::senseless(client.host(), &reference.to_string(), problem)
             })?;
             let config = match client.manifest(&chosen.digest)?.map(|stored| stored.document) {

@@ -40,8 +40,8 @@ impl Answer {
     pub fn sentence(self, statistics: &Statistics) -> String {
         match self {
             Answer::NotSafe => format!(
-                "Not safe to enforce: {} starts would have been refused (images: {}).",
-                statistics.total.counts.would_be_refused,
+                "Not safe to enforce: {} would have been refused (images: {}).",
+                starts(statistics.total.counts.would_be_refused),
                 statistics.images_at_risk()
             ),
             Answer::Safe => {
@@ -50,6 +50,10 @@ impl Answer {
             Answer::Enforced => "Enforced already: nothing was left to audit mode.".to_owned(),
         }
     }
+}
+
+fn starts(number: u64) -> String {
+    format!("{number} start{}", if number == 1 { "" } else { "s" })
 }
 
 /// What was looked at, in a clause.
@@ -72,8 +76,8 @@ pub fn remarks(statistics: &Statistics, reading: &Reading) -> Vec<String> {
     }
     if counts.undecided > 0 {
         remarks.push(format!(
-            "{} starts had no answer (see outcomes below); the policy lets some of those start, and may not always.",
-            counts.undecided
+            "{} had no answer (see outcomes below); the policy lets some of those start, and may not always.",
+            starts(counts.undecided)
         ));
     }
     if !statistics.by_exception.is_empty() {
