@@ -22,6 +22,23 @@ container() {
     labels: {"io.kubernetes.pod.name": .metadata.name, "io.kubernetes.pod.namespace": .metadata.namespace}}' "$T/pod.json" >"$T/container.json"
 }
 
+# The verbs of cases/, with every one of HANDLERS. The engine's own file has cri_starts and cri_refuses HANDLER, which take pod.json and container.json.
+starts() { with_every_handler cri_starts "$1"; }
+refuses() { with_every_handler cri_refuses "$1"; }
+refuses_lies() { with_every_handler cri_refuses "$1" lie; }
+
+# with_every_handler EXPECTATION IMAGE [CHANGE]: CHANGE is a function that changes pod.json and container.json.
+with_every_handler() {
+  local handler
+  for handler in "${HANDLERS[@]}"; do
+    forget
+    pod
+    container "$2"
+    "${3:-:}"
+    "$1" "$handler"
+  done
+}
+
 # sandbox HANDLER: runs pod.json, sets SANDBOX.
 sandbox() { SANDBOX=$(cri runp --runtime "$1" "$T/pod.json" 2>"$T/runp") || { cat "$T/runp" >&2; return 1; }; }
 

@@ -117,7 +117,7 @@ add_blob() {
   echo "sha256:$digest $(stat -c %s "$1/blobs/sha256/$digest")"
 }
 
-# add_image DIR ARCHITECTURE LABEL [COMPRESSION NOTE]: one platform's image; prints its manifest's descriptor. Different labels are different
+# add_image DIR ARCHITECTURE LABEL [NOTE]: one platform's image; prints its manifest's descriptor. Different labels are different
 # images; a note in the manifest makes another manifest of the same image. IMAGE_ENV is its environment, a JSON list.
 add_image() {
   local dir=$1 architecture=$2 label=$3 note=${4:-} config size layer

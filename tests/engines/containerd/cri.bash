@@ -28,35 +28,10 @@ refused_in_start() {
   says "imgcompat: refused: "
 }
 
-starts() {
-  local handler
-  for handler in "${HANDLERS[@]}"; do
-    forget
-    pod
-    container "$1"
-    cri_start "$handler" 0
-  done
-}
-refuses() {
-  local handler
-  for handler in "${HANDLERS[@]}"; do
-    forget
-    pod
-    container "$1"
-    cri_start "$handler" 1
-    refused_in_start
-  done
-}
-refuses_lies() {
-  local handler
-  for handler in "${HANDLERS[@]}"; do
-    forget
-    pod
-    container "$1"
-    lie
-    cri_start "$handler" 1
-    refused_in_start
-  done
+cri_starts() { cri_start "$1" 0; }
+cri_refuses() {
+  cri_start "$1" 1
+  refused_in_start
 }
 
 # Two of each handler: a container that was not let start is not started again.

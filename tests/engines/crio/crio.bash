@@ -25,16 +25,12 @@ cri_create() {
   CONTAINER=$(tail -n 1 <<<"$output")
 }
 
-expect_cri_start() {
-  pod
-  container "$2"
+cri_starts() {
   cri_create "$1" 0
   cri start "$CONTAINER" >/dev/null
   wait_until test -e "$T/volume/ran"
 }
-expect_cri_refusal() {
-  pod
-  container "$2"
+cri_refuses() {
   cri_create "$1" 1
   refused_in_create
 }
@@ -42,32 +38,6 @@ refused_in_create() {
   did_not_run
   says "container create failed: "
   says "imgcompat: refused: "
-}
-
-starts() {
-  local handler
-  for handler in "${HANDLERS[@]}"; do
-    forget
-    expect_cri_start "$handler" "$1"
-  done
-}
-refuses() {
-  local handler
-  for handler in "${HANDLERS[@]}"; do
-    forget
-    expect_cri_refusal "$handler" "$1"
-  done
-}
-refuses_lies() {
-  local handler
-  for handler in "${HANDLERS[@]}"; do
-    forget
-    pod
-    container "$1"
-    lie
-    cri_create "$handler" 1
-    refused_in_create
-  done
 }
 
 knows_what_was_asked() { true; }
