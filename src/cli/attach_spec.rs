@@ -14,6 +14,7 @@ use crate::spec::lint::lint;
 use crate::spec::{self, Diagnostic, Severity};
 
 use super::image_subjects::{self, PlatformArgs, Subject, failed};
+use super::output::Output;
 use super::progress::Progress;
 use super::registry_args::RegistryArgs;
 use super::{Failure, Outcome};
@@ -53,16 +54,6 @@ pub struct Args {
     output: Output,
     #[command(flatten)]
     registry: RegistryArgs,
-}
-
-/// How results about artifacts are printed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Output {
-    /// Lines for people
-    #[default]
-    Text,
-    /// JSON
-    Json,
 }
 
 #[derive(Serialize)]
@@ -118,7 +109,8 @@ pub fn run(args: &Args) -> Outcome {
         report.attached.push(entry);
     }
     drop(progress);
-    print(&report, args.output)
+    let line = |entry| line(&report, entry);
+    args.output.print(&report, || report.attached.iter().map(line).collect::<Vec<_>>().join("\n"))
 }
 
 /// A file where the image belongs is what was meant to come second.
@@ -234,16 +226,6 @@ fn attach(
         );
     }
     Ok(Entry { platform: subject.platform, attached, removed, manifest: None })
-}
-
-fn print(report: &Report, output: Output) -> Outcome {
-    let text = match output {
-        Output::Json => serde_json::to_string(report).unwrap_or_default(),
-        Output::Text => {
-            report.attached.iter().map(|e| line(report, e)).collect::<Vec<_>>().join("\n")
-        }
-    };
-    super::print(&format!("{text}\n"))
 }
 
 fn line(report: &Report, entry: &Entry) -> String {

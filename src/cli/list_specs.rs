@@ -6,8 +6,8 @@ use crate::oci::Digest;
 use crate::registry::attach::Listed;
 
 use super::Outcome;
-use super::attach_spec::Output;
 use super::image_subjects::{self, failed};
+use super::output::Output;
 use super::registry_args::RegistryArgs;
 
 /// Lists the specifications attached to an image and to its platforms
@@ -54,11 +54,7 @@ pub fn run(args: &Args) -> Outcome {
         let artifacts = client.list(&digest).map_err(failed)?;
         report.subjects.push(OfSubject { platform: subject.platform, subject: digest, artifacts });
     }
-    let printed = match args.output {
-        Output::Json => serde_json::to_string(&report).unwrap_or_default(),
-        Output::Text => text(&report),
-    };
-    super::print(&format!("{printed}\n"))
+    args.output.print(&report, || text(&report))
 }
 
 fn text(report: &Report) -> String {

@@ -17,7 +17,7 @@ use crate::registry::mirror::{Collected, MirrorError, Target, collect};
 use crate::registry::resolve::platform_name;
 use crate::sanitize;
 
-use super::attach_spec::Output;
+use super::output::Output;
 use super::progress::Progress;
 use super::registry_args::{self, RegistryArgs};
 use super::{Failure, Outcome, image_subjects};
@@ -120,11 +120,7 @@ pub fn run(args: &Args) -> Outcome {
     drop(progress);
     let failed = images.iter().any(|of| of.result.is_trouble());
     let report = Report { to: args.to.display().to_string(), images };
-    let printed = match args.output {
-        Output::Json => serde_json::to_string(&report).unwrap_or_default(),
-        Output::Text => text(&report),
-    };
-    super::print(&format!("{printed}\n"))?;
+    args.output.print(&report, || text(&report))?;
     Ok(if failed { ExitCode::from(4) } else { ExitCode::SUCCESS })
 }
 

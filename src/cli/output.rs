@@ -1,10 +1,13 @@
-//! What `why` and `doctor` have in common on the command line: where the node's files are, and how to print.
+//! How subcommands print, and where those that look at a node find its files.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 
-/// Arguments of subcommands that look at a node.
+use super::{Failure, Outcome};
+
+/// Arguments of `why` and `doctor`.
 #[derive(Debug, Args)]
 pub struct NodeArgs {
     /// How to print
@@ -16,10 +19,24 @@ pub struct NodeArgs {
 }
 
 /// Forms of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Output {
     /// For people
+    #[default]
     Text,
     /// For programs
     Json,
+}
+
+impl Output {
+    /// Prints a result: as JSON on one line, or as what `text` says of it.
+    pub fn print(self, result: &impl Serialize, text: impl FnOnce() -> String) -> Outcome {
+        let printed = match self {
+            Output::Json => serde_json::to_string(result).map_err(|error| {
+                Failure::undecided(format!("the result cannot be printed: {error}"))
+            })?,
+            Output::Text => text(),
+        };
+        super::print(&format!("{printed}\n"))
+    }
 }

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::oci::Digest;
 
-use super::attach_spec::Output;
 use super::image_subjects::{self, PlatformArgs, Subject, failed};
+use super::output::Output;
 use super::registry_args::RegistryArgs;
 use super::{Failure, Outcome};
 
@@ -79,9 +79,5 @@ pub fn run(args: &Args) -> Outcome {
         return Err(Failure { message, code: NOTHING_THERE });
     }
     let line = |r: &Removed| format!("removed {} from {}", r.digest, r.subject);
-    let printed = match args.output {
-        Output::Json => serde_json::to_string(&report).unwrap_or_default(),
-        Output::Text => report.removed.iter().map(line).collect::<Vec<_>>().join("\n"),
-    };
-    super::print(&format!("{printed}\n"))
+    args.output.print(&report, || report.removed.iter().map(line).collect::<Vec<_>>().join("\n"))
 }

@@ -12,22 +12,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, ValueEnum};
-use serde::Serialize;
 
 mod node_sources;
+mod report;
 
 use node_sources::NodeSources;
+use report::{ArtifactReport, Report};
 
-use super::paint::{Colour, Paint};
 use super::registry_args::RegistryArgs;
-use super::{Failure, Outcome, nfd_json, table};
+use super::{Failure, Outcome};
 use crate::deadline::Deadline;
-use crate::gate::judge;
 use crate::host::{FeatureSet, Features, Host};
-use crate::oci::{Digest, Reference};
+use crate::oci::Reference;
 use crate::registry::resolve::{Resolved, Wanted, resolve};
 use crate::registry::{access::Access, fetch};
-use crate::rules::{self, Evaluation, Options, SetReport, SetVerdict};
+use crate::rules::{self, Evaluation, Options, SetVerdict};
 use crate::spec::{self, Specification};
 use crate::verdict::{Cause, Verdict};
 use crate::worker::protocol::{FetchOutcome, UnavailableKind};
@@ -109,92 +108,17 @@ enum Output {
     Json,
 }
 
-/// Everything that is said about one validation.
-#[derive(Debug, Serialize)]
-struct Report {
-    image: Option<String>,
-    digest: Option<Digest>,
-    artifact: Option<ArtifactReport>,
-    verdict: &'static str,
-    cause: Option<Cause>,
-    set: Option<usize>,
-    sets: Vec<SetReport>,
-    reason: String,
-    warnings: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    others: Vec<Other>,
-    #[serde(skip)]
-    outcome: Verdict,
-}
-
-#[derive(Debug, Serialize)]
-struct ArtifactReport {
-    digest: Digest,
-    source: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    location: Option<String>,
-    subject: Option<Digest>,
-    created: Option<String>,
-}
-
-impl Report {
-    fn undecided(cause: Cause, reason: String) -> Self {
-        Report { cause: Some(cause), ..Report::without_sets(Verdict::Undecided(cause), reason) }
-    }
-
-    fn without_sets(outcome: Verdict, reason: String) -> Self {
-        Report {
-            image: None,
-            digest: None,
-            artifact: None,
-            verdict: outcome.as_str(),
-            cause: outcome.cause(),
-            set: None,
-            sets: Vec::new(),
-            reason,
-            warnings: Vec::new(),
-            others: Vec::new(),
-            outcome,
-        }
-    }
-
-    /// All specifications must hold, so the worst verdict is that of the whole; the others are named beside it.
-    fn worst(mut reports: Vec<Report>) -> Self {
-        let worst = (0..reports.len())
-            .min_by_key(|at| reports.get(*at).map(|report| judge::rank(report.outcome)));
-        let Some(worst) = worst else {
-            let reason = "no specification applies".to_owned();
-            return Report::without_sets(Verdict::NoArtifact, reason);
-        };
-        let mut report = reports.swap_remove(worst);
-        let judged = reports.into_iter().filter_map(|other| {
-            let Report { artifact, verdict, reason, .. } = other;
-            Some(Other { artifact: artifact?, verdict, reason })
-        });
-        report.others = judged.collect();
-        report
-    }
-}
-
-/// A specification that held, or did not decide.
-#[derive(Debug, Serialize)]
-struct Other {
-    artifact: ArtifactReport,
-    verdict: &'static str,
-    reason: String,
-}
-
 /// Runs `validate-node`.
 pub fn run(args: &Args) -> Outcome {
     let report = validate(args)?;
-    print(&report, args)?;
+    report::print(&report, args)?;
     Ok(ExitCode::from(report.outcome.exit_code()))
 }
 
 /// Runs NFD's `compat validate-node`.
 pub fn run_compat(compat: &CompatArgs) -> Outcome {
     let report = validate(&Args { attached_only: true, ..compat.args.clone() })?;
-    print(&report, &compat.args)?;
+    report::print(&report, &compat.args)?;
     let code = match (compat.nfd_exit_codes, report.outcome) {
         (false, outcome) => outcome.exit_code(),
         (true, Verdict::Compatible | Verdict::Incompatible) => 0,
@@ -204,10 +128,10 @@ pub fn run_compat(compat: &CompatArgs) -> Outcome {
 }
 
 fn validate(args: &Args) -> Result<Report, Failure> {
-    let features = features(args)?;
+    let validation = Validation { args, features: features(args)? };
     match (&args.source.spec, &args.source.image) {
-        (Some(path), _) => validate_file(path, args, features.as_ref()),
-        (None, Some(image)) => validate_image(image, args, features.as_ref()),
+        (Some(path), _) => validation.of_file(path),
+        (None, Some(image)) => validation.of_image(image),
         (None, None) => Err(Failure::usage("give --image or --spec")),
     }
 }
@@ -238,37 +162,150 @@ fn read_input(path: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     read.map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display())))
 }
 
-fn validate_file(path: &Path, args: &Args, features: &dyn Features) -> Result<Report, Failure> {
-    if path == Path::new("-") && args.registry.reads_stdin() {
-        return Err(Failure::usage(
-            "standard input cannot hold both the specification and a secret",
-        ));
-    }
-    let bytes = read_input(path, limits::SPECIFICATION_BYTES)?;
-    let decoded = match spec::decode::decode(&bytes) {
-        Ok(decoded) => decoded,
-        Err(invalid) => {
-            let reason = format!("{}: {invalid}", path.display());
-            return Ok(Report::undecided(Cause::InvalidSpecification, reason));
-        }
-    };
-    let warnings = decoded.warnings.iter().map(ToString::to_string).collect();
-    let mut report = evaluate(&decoded.specification, args, features);
-    report.warnings = warnings;
-    Ok(report)
+/// One validation: what was asked for, and what to judge by.
+struct Validation<'a> {
+    args: &'a Args,
+    features: Box<dyn Features>,
 }
 
-fn evaluate(specification: &Specification, args: &Args, features: &dyn Features) -> Report {
-    let options = Options { tags: args.tags.clone() };
-    let evaluation = rules::evaluate(specification, features, &options);
-    let outcome = match evaluation.verdict {
-        SetVerdict::Compatible => Verdict::Compatible,
-        SetVerdict::Incompatible => Verdict::Incompatible,
-        SetVerdict::Undecided => Verdict::Undecided(Cause::EvaluationFailed),
-    };
-    let reason = reason(&evaluation, args);
-    let Evaluation { set, sets, .. } = evaluation;
-    Report { set, sets, ..Report::without_sets(outcome, reason) }
+impl Validation<'_> {
+    /// A specification in a file.
+    fn of_file(&self, path: &Path) -> Result<Report, Failure> {
+        if path == Path::new("-") && self.args.registry.reads_stdin() {
+            return Err(Failure::usage(
+                "standard input cannot hold both the specification and a secret",
+            ));
+        }
+        let bytes = read_input(path, limits::SPECIFICATION_BYTES)?;
+        let decoded = match spec::decode::decode(&bytes) {
+            Ok(decoded) => decoded,
+            Err(invalid) => {
+                let reason = format!("{}: {invalid}", path.display());
+                return Ok(Report::undecided(Cause::InvalidSpecification, reason));
+            }
+        };
+        let warnings = decoded.warnings.iter().map(ToString::to_string).collect();
+        let mut report = self.evaluate(&decoded.specification);
+        report.warnings = warnings;
+        Ok(report)
+    }
+
+    /// An image, by everything that speaks for it.
+    fn of_image(&self, image: &str) -> Result<Report, Failure> {
+        let reference: Reference =
+            image.parse().map_err(|error| Failure::usage(format!("--image: {error}")))?;
+        if reference.tag.is_none() && reference.digest.is_none() {
+            return Err(Failure::usage(format!(
+                "--image: `{image}` has neither tag nor digest; add one, for example {image}:latest"
+            )));
+        }
+        let node = NodeSources::of(self.args);
+        let (mut reports, replaced) = node.local_reports(&reference, self);
+        if !replaced {
+            reports.push(self.of_attached(image, &reference, &node)?);
+        }
+        let mut report = Report::worst(reports);
+        report.image = Some(image.to_owned());
+        Ok(report)
+    }
+
+    /// By what is attached to the image: in the layout, else in the registry.
+    fn of_attached(
+        &self,
+        image: &str,
+        reference: &Reference,
+        node: &NodeSources,
+    ) -> Result<Report, Failure> {
+        let access = self.args.registry.access(&reference.repository)?;
+        let deadline = Deadline::after(REGISTRY_TIME);
+        let wanted = self.args.platform.clone().unwrap_or_else(Wanted::host);
+        let resolved = resolve(reference, &wanted, &access, deadline);
+        let subjects = match &resolved {
+            Ok(resolved) => resolved.subjects(),
+            Err(_) => reference.digest.iter().cloned().collect(),
+        };
+        if let Some(report) = node.by_layout(reference, &subjects, self) {
+            return Ok(report);
+        }
+        Ok(match resolved {
+            Ok(resolved) => {
+                let mut report = self.of_resolved(image, &resolved, &access, deadline);
+                report.digest = Some(resolved.manifest);
+                report
+            }
+            Err(unavailable) => {
+                let hint = match (&node.layout, &reference.digest) {
+                    (Some(_), None) => {
+                        "; the layout knows images by digest, so write NAME@DIGEST of the image's manifest"
+                    }
+                    _ => "",
+                };
+                Report::undecided(cause(unavailable.kind), format!("{}{hint}", unavailable.detail))
+            }
+        })
+    }
+
+    /// By what the registry has attached to it.
+    fn of_resolved(
+        &self,
+        image: &str,
+        resolved: &Resolved,
+        access: &Access,
+        deadline: Deadline,
+    ) -> Report {
+        match fetch::fetch_until(&resolved.subjects(), access, deadline) {
+            FetchOutcome::Found(found) => {
+                let specification: Arc<Specification> = match serde_json::from_slice(&found.checked)
+                {
+                    Ok(specification) => Arc::new(specification),
+                    Err(error) => return Report::undecided(Cause::Internal, error.to_string()),
+                };
+                let mut report = self.evaluate(&specification);
+                report.warnings = found.warnings;
+                report.artifact = Some(ArtifactReport {
+                    digest: found.digest,
+                    source: "registry",
+                    location: None,
+                    subject: Some(found.subject),
+                    created: found.created,
+                });
+                report
+            }
+            FetchOutcome::None => {
+                let reason = format!("{image} has no compatibility specification");
+                Report::without_sets(Verdict::NoArtifact, reason)
+            }
+            FetchOutcome::Invalid { subject, artifact, problem } => {
+                let mut report = Report::undecided(Cause::InvalidSpecification, problem);
+                report.artifact = Some(ArtifactReport {
+                    digest: artifact,
+                    source: "registry",
+                    location: None,
+                    subject: Some(subject),
+                    created: None,
+                });
+                report
+            }
+            FetchOutcome::Unavailable(unavailable) => {
+                Report::undecided(cause(unavailable.kind), unavailable.detail)
+            }
+        }
+    }
+
+    fn evaluate(&self, specification: &Specification) -> Report {
+        let options = Options { tags: self.args.tags.clone() };
+        let evaluation = rules::evaluate(specification, self.features.as_ref(), &options);
+        let outcome = match evaluation.verdict {
+            SetVerdict::Compatible => Verdict::Compatible,
+            SetVerdict::Incompatible => Verdict::Incompatible,
+            SetVerdict::Undecided => Verdict::Undecided(Cause::EvaluationFailed),
+        };
+        let reason = reason(&evaluation, self.args);
+        let Evaluation { set, sets, .. } = evaluation;
+        let mut report = Report::without_sets(outcome, reason);
+        (report.set, report.sets) = (set, sets);
+        report
+    }
 }
 
 fn reason(evaluation: &Evaluation, args: &Args) -> String {
@@ -285,166 +322,9 @@ fn reason(evaluation: &Evaluation, args: &Args) -> String {
     }
 }
 
-fn validate_image(image: &str, args: &Args, features: &dyn Features) -> Result<Report, Failure> {
-    let reference: Reference =
-        image.parse().map_err(|error| Failure::usage(format!("--image: {error}")))?;
-    if reference.tag.is_none() && reference.digest.is_none() {
-        return Err(Failure::usage(format!(
-            "--image: `{image}` has neither tag nor digest; add one, for example {image}:latest"
-        )));
-    }
-    let node = NodeSources::of(args);
-    let (mut reports, replaced) = node.local_reports(&reference, args, features);
-    if !replaced {
-        reports.push(validate_attached(image, &reference, &node, args, features)?);
-    }
-    let mut report = Report::worst(reports);
-    report.image = Some(image.to_owned());
-    Ok(report)
-}
-
-/// By what is attached to the image: in the layout, else in the registry.
-fn validate_attached(
-    image: &str,
-    reference: &Reference,
-    node: &NodeSources,
-    args: &Args,
-    features: &dyn Features,
-) -> Result<Report, Failure> {
-    let access = args.registry.access(&reference.repository)?;
-    let deadline = Deadline::after(REGISTRY_TIME);
-    let wanted = args.platform.clone().unwrap_or_else(Wanted::host);
-    let resolved = resolve(reference, &wanted, &access, deadline);
-    let subjects = match &resolved {
-        Ok(resolved) => resolved.subjects(),
-        Err(_) => reference.digest.iter().cloned().collect(),
-    };
-    if let Some(report) = node.by_layout(reference, &subjects, args, features) {
-        return Ok(report);
-    }
-    Ok(match resolved {
-        Ok(resolved) => {
-            let mut report = validate_resolved(image, &resolved, &access, deadline, args, features);
-            report.digest = Some(resolved.manifest);
-            report
-        }
-        Err(unavailable) => {
-            let hint = match (&node.layout, &reference.digest) {
-                (Some(_), None) => {
-                    "; the layout knows images by digest, so write NAME@DIGEST of the image's manifest"
-                }
-                _ => "",
-            };
-            Report::undecided(cause(unavailable.kind), format!("{}{hint}", unavailable.detail))
-        }
-    })
-}
-
 fn cause(kind: UnavailableKind) -> Cause {
     match kind {
         UnavailableKind::Timeout => Cause::DeadlineExceeded,
         _ => Cause::RegistryUnavailable,
     }
-}
-
-fn validate_resolved(
-    image: &str,
-    resolved: &Resolved,
-    access: &Access,
-    deadline: Deadline,
-    args: &Args,
-    features: &dyn Features,
-) -> Report {
-    match fetch::fetch_until(&resolved.subjects(), access, deadline) {
-        FetchOutcome::Found(found) => {
-            let specification: Arc<Specification> = match serde_json::from_slice(&found.checked) {
-                Ok(specification) => Arc::new(specification),
-                Err(error) => return Report::undecided(Cause::Internal, error.to_string()),
-            };
-            let mut report = evaluate(&specification, args, features);
-            report.warnings = found.warnings;
-            report.artifact = Some(ArtifactReport {
-                digest: found.digest,
-                source: "registry",
-                location: None,
-                subject: Some(found.subject),
-                created: found.created,
-            });
-            report
-        }
-        FetchOutcome::None => {
-            let reason = format!("{image} has no compatibility specification");
-            Report::without_sets(Verdict::NoArtifact, reason)
-        }
-        FetchOutcome::Invalid { subject, artifact, problem } => {
-            let mut report = Report::undecided(Cause::InvalidSpecification, problem);
-            report.artifact = Some(ArtifactReport {
-                digest: artifact,
-                source: "registry",
-                location: None,
-                subject: Some(subject),
-                created: None,
-            });
-            report
-        }
-        FetchOutcome::Unavailable(unavailable) => {
-            Report::undecided(cause(unavailable.kind), unavailable.detail)
-        }
-    }
-}
-
-fn print(report: &Report, args: &Args) -> Result<(), Failure> {
-    let unprintable = |error: serde_json::Error| {
-        Failure::undecided(format!("the result cannot be printed: {error}"))
-    };
-    let text = if args.output_json {
-        if report.sets.is_empty() && report.outcome != Verdict::Compatible {
-            eprintln!("{}: {}", report.outcome, report.reason);
-        }
-        serde_json::to_string(&nfd_json::array(&report.sets)).map_err(unprintable)? + "\n"
-    } else if args.output == Output::Json {
-        serde_json::to_string_pretty(report).map_err(unprintable)? + "\n"
-    } else {
-        table_text(report, Paint::for_stdout())
-    };
-    super::print(&text).map(drop)
-}
-
-fn table_text(report: &Report, paint: Paint) -> String {
-    let mut text = String::new();
-    if let Some(image) = &report.image {
-        text.push_str(&format!("Image     {image}\n"));
-    }
-    if let Some(artifact) = &report.artifact {
-        let from = artifact.location.as_deref().map_or(String::new(), |location| {
-            let location = crate::sanitize::bounded_line(location, 300);
-            format!(", {}: {location}", artifact.source)
-        });
-        text.push_str(&format!("Artifact  {}{from}\n", artifact.digest));
-    }
-    for other in &report.others {
-        let location = other.artifact.location.as_deref().unwrap_or("the registry");
-        let location = crate::sanitize::bounded_line(location, 300);
-        text.push_str(&format!(
-            "Besides   {}, {location}: {}\n",
-            other.artifact.digest, other.verdict
-        ));
-    }
-    for warning in &report.warnings {
-        let warning = crate::sanitize::bounded_line(warning, 300);
-        text.push_str(&format!("{} {warning}\n", paint.paint(Colour::Yellow, "Warning  ")));
-    }
-    if !text.is_empty() {
-        text.push('\n');
-    }
-    text.push_str(&table::sets(&report.sets, report.set, paint));
-    let colour = match report.outcome {
-        Verdict::Compatible => Colour::Green,
-        Verdict::Incompatible => Colour::Red,
-        Verdict::NoArtifact | Verdict::Undecided(_) => Colour::Yellow,
-    };
-    let verdict = paint.paint(colour, &report.outcome.to_string());
-    let reason = crate::sanitize::bounded_line(&report.reason, limits::REFUSAL_BYTES);
-    text.push_str(&format!("{verdict}: {reason}\n"));
-    text
 }

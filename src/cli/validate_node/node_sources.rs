@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::{Args, ArtifactReport, Report, evaluate};
+use super::report::{ArtifactReport, Report};
+use super::{Args, Validation};
 use crate::artifact::Artifact;
 use crate::artifact::layout::{Checker, Layout};
 use crate::artifact::local::{self, Compiler};
 use crate::artifact::lookup::Lookup;
 use crate::deadline::Deadline;
-use crate::host::Features;
 use crate::limits;
 use crate::oci::{Digest, Reference};
 use crate::paths::Paths;
@@ -65,8 +65,7 @@ impl NodeSources {
     pub(super) fn local_reports(
         &self,
         reference: &Reference,
-        args: &Args,
-        features: &dyn Features,
+        validation: &Validation<'_>,
     ) -> (Vec<Report>, bool) {
         let Some(directory) = &self.specs else { return (Vec::new(), false) };
         let deadline = Deadline::after(limits::TOOL_DEADLINE);
@@ -76,7 +75,7 @@ impl NodeSources {
             let problem = crate::sanitize::bounded_line(problem, limits::REFUSAL_BYTES);
             eprintln!("imgcompat: warning: {problem}");
         }
-        let reports = found.artifacts.iter().map(|artifact| judged(artifact, args, features));
+        let reports = found.artifacts.iter().map(|artifact| judged(artifact, validation));
         (reports.collect(), found.replace)
     }
 
@@ -85,8 +84,7 @@ impl NodeSources {
         &self,
         reference: &Reference,
         subjects: &[Digest],
-        args: &Args,
-        features: &dyn Features,
+        validation: &Validation<'_>,
     ) -> Option<Report> {
         let directory = self.layout.as_deref()?;
         let deadline = Deadline::after(limits::TOOL_DEADLINE);
@@ -97,13 +95,13 @@ impl NodeSources {
         for note in notes {
             eprintln!("imgcompat: warning: {note}");
         }
-        Some(report(lookup?, reference, args, features))
+        Some(report(lookup?, reference, validation))
     }
 }
 
-fn report(lookup: Lookup, reference: &Reference, args: &Args, features: &dyn Features) -> Report {
+fn report(lookup: Lookup, reference: &Reference, validation: &Validation<'_>) -> Report {
     match lookup {
-        Lookup::Found(artifact) => judged(&artifact, args, features),
+        Lookup::Found(artifact) => judged(&artifact, validation),
         Lookup::None => {
             let reason = format!("{reference} has no compatibility specification, the layout says");
             Report::without_sets(Verdict::NoArtifact, reason)
@@ -130,8 +128,8 @@ fn report(lookup: Lookup, reference: &Reference, args: &Args, features: &dyn Fea
     }
 }
 
-fn judged(artifact: &Artifact, args: &Args, features: &dyn Features) -> Report {
-    let mut report = evaluate(&artifact.specification, args, features);
+fn judged(artifact: &Artifact, validation: &Validation<'_>) -> Report {
+    let mut report = validation.evaluate(&artifact.specification);
     report.warnings.clone_from(&artifact.warnings);
     report.digest.clone_from(&artifact.subject);
     report.artifact = Some(ArtifactReport {
