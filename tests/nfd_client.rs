@@ -20,7 +20,7 @@ use std::sync::OnceLock;
 
 use generator::Random;
 use imgcompat::host::{Discovery, FeatureSet, Features, Host};
-use imgcompat::rules::{Options, SetVerdict, evaluate};
+use imgcompat::rules::{Options, SetReport, SetVerdict, evaluate};
 use imgcompat::spec::Specification;
 use serde_json::{Value as Json, json};
 use vectors::{features, one_expression, section, text};
@@ -222,6 +222,14 @@ impl Features for Once<'_> {
     }
 }
 
+fn nfds_word(verdict: SetVerdict) -> &'static str {
+    match verdict {
+        SetVerdict::Compatible => "match",
+        SetVerdict::Incompatible => "nomatch",
+        SetVerdict::Undecided => "undecided",
+    }
+}
+
 /// Where NFD evaluates a document, every rule has the same verdict here. `features` are one set for each
 /// specification, or one for all.
 fn compare(reference: &PathBuf, specifications: &[Specification], features: &[FeatureSet]) {
@@ -244,24 +252,12 @@ fn compare(reference: &PathBuf, specifications: &[Specification], features: &[Fe
         evaluated += 1;
         let set = &sets[index.min(sets.len() - 1)];
         let ours = evaluate(specification, set, &Options::default());
-        let ours: Json = ours
-            .sets
-            .iter()
-            .map(|set| {
-                set.rules
-                    .iter()
-                    .map(|rule| {
-                        rules += 1;
-                        matching += usize::from(rule.verdict == SetVerdict::Compatible);
-                        match rule.verdict {
-                            SetVerdict::Compatible => "match",
-                            SetVerdict::Incompatible => "nomatch",
-                            SetVerdict::Undecided => "undecided",
-                        }
-                    })
-                    .collect::<Json>()
-            })
-            .collect();
+        let verdicts = || ours.sets.iter().flat_map(|set| &set.rules).map(|rule| rule.verdict);
+        rules += verdicts().count();
+        matching += verdicts().filter(|verdict| *verdict == SetVerdict::Compatible).count();
+        let words =
+            |set: &SetReport| set.rules.iter().map(|rule| nfds_word(rule.verdict)).collect();
+        let ours: Json = ours.sets.iter().map(words).collect::<Vec<Json>>().into();
         let document = serde_json::to_string(specification).unwrap();
         assert_eq!(ours, in_words(answer), "seed {index}: {document}");
     }

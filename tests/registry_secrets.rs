@@ -131,105 +131,100 @@ fn tool(arguments: &[&str], input: &str) -> String {
     format!("exit code {:?}: {text}", output.status.code())
 }
 
-#[test]
-fn a_known_secret_appears_nowhere_but_in_authorization_to_its_registry() {
-    let node = Node::with_image("placeholder.example/a:1");
+/// A registry that wants the secret and has the image of a node.
+fn registry() -> Server {
     let image = format!(
         r#"{{"schemaVersion":2,"config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{}","size":2}},"layers":[]}}"#,
         Digest::of(b"image configuration"),
     );
-    assert_eq!(Digest::of(image.as_bytes()), node.manifest);
-    let content = BTreeMap::from([
-        (
-            "/v2/a/manifests/1".to_owned(),
-            (media_type::IMAGE_MANIFEST.to_owned(), image.clone().into_bytes()),
-        ),
-        (
-            format!("/v2/a/manifests/{}", Digest::of(image.as_bytes())),
-            (media_type::IMAGE_MANIFEST.to_owned(), image.into_bytes()),
-        ),
-    ]);
-    let registry = Registry(Mutex::new(content));
-    let server = Server::start(move |asked| registry.reply(asked));
-    drop(node);
-    let node = Node::with_image(&format!("{}/a:1", server.authority));
-    let root = node.root();
-    let authfile = root.join("etc/imgcompat/auth.json");
-    node.write(
-        "etc/imgcompat/auth.json",
-        &format!(r#"{{"auths":{{"{}":{{"auth":"{}"}}}}}}"#, server.authority, encoded()),
-    );
-    node.write(
-        "etc/imgcompat/config.toml",
-        &format!("[credentials]\nauthfile = '{}'\n", authfile.display()),
-    );
+    let digest = Digest::of(image.as_bytes());
+    assert_eq!(digest, Node::with_image("placeholder.example/a:1").manifest);
+    let stored = (media_type::IMAGE_MANIFEST.to_owned(), image.into_bytes());
+    let names = ["1".to_owned(), digest.to_string()];
+    let content = names.map(|name| (format!("/v2/a/manifests/{name}"), stored.clone()));
+    let registry = Registry(Mutex::new(content.into()));
+    Server::start(move |asked| registry.reply(asked))
+}
+
+/// Has the hook of a node read its credentials from this file.
+fn use_authfile(node: &Node, authfile: &Path) {
+    let config = format!("[credentials]\nauthfile = '{}'\n", authfile.display());
+    node.write("etc/imgcompat/config.toml", &config);
+}
+
+/// Every subcommand that asks a registry, with the secret in a file and on standard input.
+fn ask_about(name: &str, root: &Path, authfile: &Path) {
     let spec = root.join("spec.yaml");
     let text = "version: v1alpha1\ncompatibilities:\n- description: d\n  rules:\n  - name: r\n    matchFeatures:\n    - feature: kernel.version\n      matchExpressions: {major: {op: Gt, value: ['1']}}\n";
     fs::write(&spec, text).unwrap();
+    let layout = root.join("layout");
+    let (file, layout) = (spec.to_str().unwrap(), layout.to_str().unwrap());
+    for command in [
+        &["-v", "attach-spec", name, file][..],
+        &["-v", "attach-spec", name, file, "--dry-run", "--output", "json"],
+        &["-v", "list-specs", name],
+        &["-v", "list-specs", name, "--output", "json"],
+        &["-v", "validate-node", "--image", name],
+        &["-v", "validate-node", "--image", name, "--output", "json"],
+        &["-v", "validate-spec", "--image", name],
+        &["-v", "compat", "validate-node", "--image", name],
+        &["-v", "mirror", name, "--to", layout],
+        &["-v", "remove-spec", name],
+        &["-v", "attach-spec", name, file],
+    ] {
+        let by_file = ["--plain-http", "--authfile", authfile.to_str().unwrap()];
+        let said = tool(&[command, &by_file].concat(), "");
+        let forbidden = said.contains("HTTP 403") || said.contains("exit code Some(0)");
+        assert!(forbidden || !name.contains("forbidden"), "{command:?}: {said}");
+    }
+    let password = ["--plain-http", "--registry-username", "user", "--registry-password-stdin"];
+    for by_hand in [&password[..], &["--plain-http", "--registry-token-stdin"]] {
+        let command = [&["-v", "list-specs", name][..], by_hand].concat();
+        tool(&command, &format!("{SECRET}\n"));
+    }
+}
+
+/// Every subcommand that says what happened on a node.
+fn ask_the_node(root: &Path) {
+    for command in [
+        &["why", node::CONTAINER][..],
+        &["why", "--last", "5", "--output", "json"],
+        &["report"],
+        &["metrics"],
+        &["cache", "list"],
+        &["cache", "list", "--output", "json"],
+        &["config", "show"],
+        &["config", "check"],
+        &["doctor"],
+        &["allow", "--list"],
+    ] {
+        tool(&[command, &["--root", root.to_str().unwrap()]].concat(), "");
+    }
+}
+
+#[test]
+fn a_known_secret_appears_nowhere_but_in_authorization_to_its_registry() {
+    let server = registry();
+    let names = ["a:1", "forbidden/a:1"].map(|name| format!("{}/{name}", server.authority));
+    let [node, forbidden] = [0, 1].map(|place| Node::with_image(&names[place]));
+    let root = node.root();
+    let authfile = root.join("etc/imgcompat/auth.json");
+    let auth = format!(r#"{{"auths":{{"{}":{{"auth":"{}"}}}}}}"#, server.authority, encoded());
+    node.write("etc/imgcompat/auth.json", &auth);
+    use_authfile(&node, &authfile);
+    use_authfile(&forbidden, &authfile);
     let (done, looks) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         let watcher = scope.spawn(|| watch(&done, &looks));
-        let names =
-            [format!("{}/a:1", server.authority), format!("{}/forbidden/a:1", server.authority)];
-        let (auth, file, prefix) =
-            (authfile.to_str().unwrap(), spec.to_str().unwrap(), root.to_str().unwrap());
-        let layout = root.join("layout");
-        let layout = layout.to_str().unwrap();
         for name in &names {
-            for command in [
-                &["-v", "attach-spec", name, file][..],
-                &["-v", "attach-spec", name, file, "--dry-run", "--output", "json"],
-                &["-v", "list-specs", name],
-                &["-v", "list-specs", name, "--output", "json"],
-                &["-v", "validate-node", "--image", name],
-                &["-v", "validate-node", "--image", name, "--output", "json"],
-                &["-v", "validate-spec", "--image", name],
-                &["-v", "compat", "validate-node", "--image", name],
-                &["-v", "mirror", name, "--to", layout],
-                &["-v", "remove-spec", name],
-                &["-v", "attach-spec", name, file],
-            ] {
-                let said = tool(&[command, &["--plain-http", "--authfile", auth]].concat(), "");
-                if name.contains("forbidden") {
-                    assert!(
-                        said.contains("HTTP 403") || said.contains("exit code Some(0)"),
-                        "{command:?}: {said}"
-                    );
-                }
-            }
-        }
-        let by_hand = ["--plain-http", "--registry-username", "user", "--registry-password-stdin"];
-        for name in &names {
-            tool(&[&["-v", "list-specs", name][..], &by_hand].concat(), &format!("{SECRET}\n"));
-            tool(
-                &["-v", "list-specs", name, "--plain-http", "--registry-token-stdin"],
-                &format!("{SECRET}\n"),
-            );
+            ask_about(name, &root, &authfile);
         }
         assert_eq!(node.start().code, 0);
         assert_eq!(node.record().verdict, "compatible", "{:?}", node.record());
-        let forbidden = Node::with_image(&format!("{}/forbidden/a:1", server.authority));
-        forbidden.write(
-            "etc/imgcompat/config.toml",
-            &format!("[credentials]\nauthfile = '{}'\n", authfile.display()),
-        );
         assert!(!forbidden.start().stderr.contains(SECRET));
         assert!(forbidden.record().reason.contains("HTTP 403"), "{:?}", forbidden.record());
         assert_eq!(leaks(&forbidden.root(), &[]), Vec::<PathBuf>::new());
-        for command in [
-            &["why", node::CONTAINER][..],
-            &["why", "--last", "5", "--output", "json"],
-            &["report"],
-            &["metrics"],
-            &["cache", "list"],
-            &["cache", "list", "--output", "json"],
-            &["config", "show"],
-            &["config", "check"],
-            &["doctor"],
-            &["allow", "--list"],
-        ] {
-            tool(&[command, &["--root", prefix]].concat(), "");
-        }
+        ask_the_node(&root);
         done.store(true, Ordering::SeqCst);
         let seen = watcher.join().unwrap();
         assert!(seen.is_empty(), "{seen:?}");

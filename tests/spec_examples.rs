@@ -218,70 +218,61 @@ fn without_positions(value: Value) -> Value {
 /// As much of JSON Schema as the schema uses; any other keyword fails the test. Returns the first place that does
 /// not fit.
 fn mismatch(root: &Value, schema: &Value, instance: &Value, at: &str) -> Option<String> {
-    for (keyword, expected) in schema.as_object().unwrap() {
-        let fits = match keyword.as_str() {
-            "$schema" | "title" | "description" | "examples" | "$defs" => true,
-            "$ref" => {
-                let pointer = expected.as_str().unwrap().strip_prefix('#').unwrap();
-                if let Some(fault) = mismatch(root, root.pointer(pointer).unwrap(), instance, at) {
-                    return Some(fault);
-                }
-                true
-            }
-            "type" => match expected {
-                Value::Array(types) => types.iter().any(|expected| is_type(instance, expected)),
-                one => is_type(instance, one),
-            },
-            "const" => instance == expected,
-            "enum" => expected.as_array().unwrap().contains(instance),
-            "minItems" => instance
-                .as_array()
-                .is_none_or(|items| items.len() as u64 >= expected.as_u64().unwrap()),
-            "minimum" | "maximum" => instance.is_i64(),
-            "required" => {
-                let names = expected.as_array().unwrap();
-                names.iter().all(|name| instance.get(name.as_str().unwrap()).is_some())
-            }
-            "oneOf" => {
-                let fitting = expected.as_array().unwrap().iter();
-                fitting.filter(|schema| mismatch(root, schema, instance, at).is_none()).count() == 1
-            }
-            "items" => {
-                for (index, item) in instance.as_array().into_iter().flatten().enumerate() {
-                    if let Some(fault) = mismatch(root, expected, item, &format!("{at}/{index}")) {
-                        return Some(fault);
-                    }
-                }
-                true
-            }
-            "properties" | "additionalProperties" => {
-                for (name, value) in instance.as_object().into_iter().flatten() {
-                    let known = schema.get("properties").and_then(|known| known.get(name));
-                    let schema = match (keyword.as_str(), known) {
-                        ("properties", Some(schema)) => schema,
-                        ("additionalProperties", None) => expected,
-                        _ => continue,
-                    };
-                    let place = format!("{at}/{name}");
-                    match schema {
-                        Value::Bool(allowed) if *allowed => {}
-                        Value::Bool(_) => return Some(place),
-                        schema => {
-                            if let Some(fault) = mismatch(root, schema, value, &place) {
-                                return Some(fault);
-                            }
-                        }
-                    }
-                }
-                true
-            }
-            other => panic!("the test knows no keyword {other}"),
-        };
-        if !fits {
-            return Some(format!("{at}: {keyword}"));
-        }
+    if let Value::Bool(allowed) = schema {
+        return (!allowed).then(|| at.to_owned());
     }
-    None
+    let keywords = schema.as_object().unwrap();
+    keywords.iter().find_map(|(keyword, expected)| match keyword.as_str() {
+        "$ref" => {
+            let pointer = expected.as_str().unwrap().strip_prefix('#').unwrap();
+            mismatch(root, root.pointer(pointer).unwrap(), instance, at)
+        }
+        "items" => {
+            let mut items = instance.as_array().into_iter().flatten().enumerate();
+            items.find_map(|(index, item)| mismatch(root, expected, item, &format!("{at}/{index}")))
+        }
+        "properties" | "additionalProperties" => {
+            let listed = |name: &str| schema.get("properties").and_then(|known| known.get(name));
+            let mut fields = instance.as_object().into_iter().flatten();
+            fields.find_map(|(name, value)| {
+                let schema = match (keyword.as_str(), listed(name)) {
+                    ("properties", Some(schema)) => schema,
+                    ("additionalProperties", None) => expected,
+                    _ => return None,
+                };
+                mismatch(root, schema, value, &format!("{at}/{name}"))
+            })
+        }
+        "oneOf" => {
+            let fitting = expected.as_array().unwrap().iter();
+            let fitting = fitting.filter(|schema| mismatch(root, schema, instance, at).is_none());
+            (fitting.count() != 1).then(|| format!("{at}: {keyword}"))
+        }
+        _ => (!fits(keyword, expected, instance)).then(|| format!("{at}: {keyword}")),
+    })
+}
+
+/// The keywords that look at one value and not into it.
+fn fits(keyword: &str, expected: &Value, instance: &Value) -> bool {
+    match keyword {
+        "$schema" | "title" | "description" | "examples" | "$defs" => true,
+        "type" => match expected {
+            Value::Array(types) => types.iter().any(|expected| is_type(instance, expected)),
+            one => is_type(instance, one),
+        },
+        "const" => instance == expected,
+        "enum" => expected.as_array().unwrap().contains(instance),
+        "minItems" => {
+            let least = expected.as_u64().unwrap();
+            instance.as_array().is_none_or(|items| items.len() as u64 >= least)
+        }
+        "minimum" | "maximum" => instance.is_i64(),
+        "required" => {
+            let names = expected.as_array().unwrap();
+            names.iter().all(|name| instance.get(name.as_str().unwrap()).is_some())
+        }
+        other => panic!("the test knows no keyword {other}"),
+    }
 }
 
 fn is_type(instance: &Value, name: &Value) -> bool {
