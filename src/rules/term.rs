@@ -341,22 +341,16 @@ impl<'s> TermEvaluation<'s, '_, '_> {
         let check = NameCheck::new(expression, module_name::applies_to(self.name));
         let mut names = Names::new(collector.is_some());
         let feature = self.feature;
-        for name in feature.flags.iter().flatten() {
+        let flags = feature.flags.iter().flatten().map(|name| (name, None));
+        let attributes = feature.attributes.iter().flatten();
+        let attributes = attributes.map(|(name, value)| (name, Some(value.as_str())));
+        for (name, value) in flags.chain(attributes) {
             if names.enough {
                 break;
             }
             let matches = names.ask(name, &check, &mut self.bench.effort);
             if let Some(collector) = collector.as_deref_mut().filter(|_| matches) {
-                collector.named(name, None);
-            }
-        }
-        for (name, value) in feature.attributes.iter().flatten() {
-            if names.enough {
-                break;
-            }
-            let matches = names.ask(name, &check, &mut self.bench.effort);
-            if let Some(collector) = collector.as_deref_mut().filter(|_| matches) {
-                collector.named(name, Some(value));
+                collector.named(name, value);
             }
         }
         if let Some(collector) = collector.as_deref_mut() {

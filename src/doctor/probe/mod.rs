@@ -76,8 +76,10 @@ fn probe(node: &Node, paths: &Paths, adapter: &dyn Adapter) -> Vec<Finding> {
 /// What must be refused first; what may start only if imgcompat is called at all.
 fn both(adapter: &dyn Adapter, engine: &dyn Engine, stage: &Stage, paths: &Paths) -> Vec<Finding> {
     let refused = start(engine, stage, &stage.refused());
-    let off = Policy::load(paths).is_ok_and(|policy| policy.mode == Mode::Off);
-    let first = of_refused(adapter, &refused, off);
+    let first = match &refused {
+        (ended, Some(record)) => of_refused(adapter, ended, record),
+        (ended, None) => of_unasked(adapter, ended, paths),
+    };
     if first.level == Level::Problem || refused.1.is_none() {
         return vec![first];
     }
@@ -93,32 +95,28 @@ fn start(engine: &dyn Engine, stage: &Stage, image: &str) -> Start {
     (ended, stage.decision_since(mark, image))
 }
 
-fn of_refused(adapter: &dyn Adapter, (ended, record): &Start, off: bool) -> Finding {
+/// No decision was recorded.
+fn of_unasked(adapter: &dyn Adapter, ended: &Result<Ended, String>, paths: &Paths) -> Finding {
     let name = adapter.name();
     let (ok, said) = outcome(ended);
-    let Some(record) = record else {
-        return match (ok, off) {
-            (_, true) => Finding::warning(
-                "probe",
-                format!("{name}: mode = \"off\", so nothing is judged and nothing can be seen"),
-                "imgcompat config show",
-            ),
-            (true, false) => Finding::problem(
-                "probe",
-                format!(
-                    "{name} started a container without asking imgcompat: everything starts unjudged"
-                ),
-                mend(adapter),
-            ),
-            (false, false) => {
-                let text = format!(
-                    "{name} did not start a container, and imgcompat was not asked: {said}"
-                );
-                Finding::warning("probe", text, format!("start a container by {name}"))
-            }
-        };
-    };
-    let why = format!("imgcompat why {}", record.container);
+    if Policy::load(paths).is_ok_and(|policy| policy.mode == Mode::Off) {
+        let text = format!("{name}: mode = \"off\", so nothing is judged and nothing can be seen");
+        return Finding::warning("probe", text, "imgcompat config show");
+    }
+    if ok {
+        let text = format!(
+            "{name} started a container without asking imgcompat: everything starts unjudged"
+        );
+        return Finding::problem("probe", text, mend(adapter));
+    }
+    let text = format!("{name} did not start a container, and imgcompat was not asked: {said}");
+    Finding::warning("probe", text, format!("start a container by {name}"))
+}
+
+/// What was decided about the container that must be refused, and what the engine made of it.
+fn of_refused(adapter: &dyn Adapter, ended: &Result<Ended, String>, record: &Record) -> Finding {
+    let name = adapter.name();
+    let (ok, said) = outcome(ended);
     match (record.decision, record.under_enforce) {
         (Action::Deny, _) if ok => {
             let text = format!("{name} started a container that imgcompat had refused");
@@ -142,7 +140,7 @@ fn of_refused(adapter: &dyn Adapter, (ended, record): &Start, off: bool) -> Find
                 "{name} asks imgcompat, which took what must be refused for {}: {reason}",
                 record.verdict
             );
-            Finding::warning("probe", text, why)
+            Finding::warning("probe", text, format!("imgcompat why {}", record.container))
         }
     }
 }
