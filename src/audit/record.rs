@@ -105,7 +105,7 @@ pub struct Judgement {
 pub struct ArtifactNote {
     /// The artifact manifest's digest; for a local specification that of its file.
     pub digest: Option<Digest>,
-    /// `registry`, `cache`, `stale-cache`, or `local`.
+    /// `registry`, `cache`, `stale-cache`, `layout`, or `local`.
     pub source: String,
     /// The repository, or the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]

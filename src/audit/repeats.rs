@@ -16,6 +16,8 @@ const INTERVAL: i64 = 60;
 const DIRECTORY: &str = "refusals";
 /// Files above which the oldest are removed.
 const MAX_FILES: usize = 10_000;
+/// Largest file: an image's name and a few words.
+const STATE_BYTES: u64 = 64 << 10;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct State {
@@ -42,7 +44,7 @@ pub fn count(cache: &Path, container: &str, image: &str, outcome: &str, now: i64
     let Ok(folder) = Folder::open(cache, DIRECTORY) else { return Repeat::Write(0) };
     let name = kept::name_for(&[image.as_bytes(), outcome.as_bytes()]);
     let old: Option<State> = folder
-        .load(&name, 64 << 10)
+        .load(&name, STATE_BYTES)
         .and_then(|bytes| serde_json::from_slice(&bytes).ok())
         .filter(|state: &State| (state.image.as_str(), state.outcome.as_str()) == (image, outcome));
     let (repeat, new) = match old {

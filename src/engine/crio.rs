@@ -15,10 +15,9 @@ const DROP_IN: &str = "/etc/crio/crio.conf.d/99-imgcompat.conf";
 /// The adapter.
 pub struct Crio;
 
-fn documents(node: &Node, with_ours: bool) -> Result<Vec<(String, toml::Table)>, String> {
-    let mut paths = vec!["/etc/crio/crio.conf".to_owned()];
-    paths.extend(node.drop_ins("/etc/crio/crio.conf.d", "conf"));
-    parse_all(node, paths.into_iter().filter(|path| with_ours || path != DROP_IN))
+fn documents(node: &Node) -> Result<Vec<(String, toml::Table)>, String> {
+    let drop_ins = node.drop_ins("/etc/crio/crio.conf.d", "conf");
+    parse_all(node, std::iter::once("/etc/crio/crio.conf".to_owned()).chain(drop_ins))
 }
 
 /// The handlers as the files have them together. CRI-O has one of its own where none is named.
@@ -65,7 +64,8 @@ impl Adapter for Crio {
     }
 
     fn plan(&self, node: &Node, via: Via) -> Result<Plan, String> {
-        let documents = documents(node, false)?;
+        let mut documents = documents(node)?;
+        documents.retain(|(path, _)| path != DROP_IN);
         let mut plan = Plan::default();
         if via == Via::Hook {
             let directories = hooks_dir::configured(&documents, &["crio", "runtime"]);
@@ -106,7 +106,7 @@ impl Adapter for Crio {
     }
 
     fn effects(&self, node: &Node) -> Vec<Effect> {
-        let documents = match documents(node, true) {
+        let documents = match documents(node) {
             Ok(documents) => documents,
             Err(detail) => return vec![Effect { handler: "all".to_owned(), via: None, detail }],
         };
@@ -133,7 +133,7 @@ impl Adapter for Crio {
 
 /// A text under `[crio]`, or one of its tables, of the last file that has it.
 fn setting(node: &Node, table: Option<&str>, key: &str) -> Option<String> {
-    let documents = documents(node, true).ok()?;
+    let documents = documents(node).ok()?;
     documents.iter().rev().find_map(|(_, document)| {
         let crio = document.get("crio")?;
         let at = table.map_or(Some(crio), |table| crio.get(table))?;
@@ -157,6 +157,5 @@ pub fn storage(node: &Node) -> String {
 
 /// The hook directories that CRI-O reads.
 pub fn hook_directories(node: &Node) -> Vec<String> {
-    let documents = documents(node, true);
-    documents.map(|d| hooks_dir::configured(&d, &["crio", "runtime"])).unwrap_or_default()
+    documents(node).map(|d| hooks_dir::configured(&d, &["crio", "runtime"])).unwrap_or_default()
 }

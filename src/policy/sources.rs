@@ -51,21 +51,20 @@ pub(super) fn config_files(paths: &Paths) -> Result<Vec<PathBuf>, ConfigError> {
     let mut files = vec![paths.vendor_config(), paths.config()];
     let dir = paths.config_dir();
     let unreadable = |source| ConfigError::Unreadable { file: dir.clone(), source };
-    match fs::read_dir(&dir) {
-        Ok(entries) => {
-            let mut drop_ins = Vec::new();
-            for entry in entries {
-                let path = entry.map_err(unreadable)?.path();
-                if path.extension().is_some_and(|extension| extension == "toml") {
-                    drop_ins.push(path);
-                }
-            }
-            drop_ins.sort();
-            files.append(&mut drop_ins);
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+    let entries = match fs::read_dir(&dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(files),
         Err(error) => return Err(unreadable(error)),
+    };
+    let mut drop_ins = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            drop_ins.push(path);
+        }
     }
+    drop_ins.sort();
+    files.append(&mut drop_ins);
     Ok(files)
 }
 

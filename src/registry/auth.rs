@@ -113,12 +113,13 @@ fn sources(repository: &Repository, options: &Options) -> Result<Vec<Source>, Un
     }
     let configured = &options.credential_sources;
     let mut sources: Vec<Source> = configured.authfile.iter().cloned().map(required).collect();
+    let users = || users_files(files).into_iter().map(optional);
     match registries_conf::credential_helpers(files)? {
-        None => sources.extend(users_files(files).into_iter().map(optional)),
+        None => sources.extend(users()),
         Some(list) => {
             for (name, named_by) in list {
                 match name.as_str() {
-                    AUTH_FILES => sources.extend(users_files(files).into_iter().map(optional)),
+                    AUTH_FILES => sources.extend(users()),
                     _ => sources.push(Source::Helper { name, named_by }),
                 }
             }

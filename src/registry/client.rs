@@ -16,6 +16,7 @@ use super::access::{Endpoint, Scheme};
 use super::challenge::{self, Challenge};
 use super::failure;
 use super::secret::Credentials;
+use super::tls::TlsSettings;
 use super::token::{self, Action, Question};
 use super::transport::{Answer, Outgoing, Sender};
 use super::url::Url;
@@ -288,12 +289,12 @@ impl<'a> Client<'a> {
     }
 
     fn own_sender(&self) -> Result<&Sender, Unavailable> {
-        self.sender(&self.own, true)
+        self.sender(&self.own, || self.endpoint.tls.clone())
     }
 
     /// For servers that this one names: token services, and where redirects lead.
     fn other_sender(&self) -> Result<&Sender, Unavailable> {
-        self.sender(&self.others, false)
+        self.sender(&self.others, || self.endpoint.tls.for_others())
     }
 
     /// The sender for an address, by whose it is.
@@ -301,13 +302,16 @@ impl<'a> Client<'a> {
         if self.is_own(url) { self.own_sender() } else { self.other_sender() }
     }
 
-    fn sender<'s>(&self, cell: &'s OnceCell<Sender>, own: bool) -> Result<&'s Sender, Unavailable> {
+    /// A sender, made when it is first needed.
+    fn sender<'s>(
+        &self,
+        cell: &'s OnceCell<Sender>,
+        tls: impl FnOnce() -> TlsSettings,
+    ) -> Result<&'s Sender, Unavailable> {
         if let Some(sender) = cell.get() {
             return Ok(sender);
         }
-        let tls = &self.endpoint.tls;
-        let tls = if own { tls.clone() } else { tls.for_others() };
-        let sender = Sender::new(&tls, self.endpoint.proxy.clone()).map_err(|error| {
+        let sender = Sender::new(&tls(), self.endpoint.proxy.clone()).map_err(|error| {
             let detail =
                 format!("the client certificate for {} cannot be used: {error}", self.host());
             failure::unavailable(UnavailableKind::Configuration, detail)

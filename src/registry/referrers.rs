@@ -206,15 +206,12 @@ impl Client<'_> {
             if !artifact_type.is_empty() && artifact_type != media_type::ARTIFACT_TYPE {
                 continue;
             }
-            match serde_json::from_value::<Descriptor>(entry) {
-                Ok(descriptor) if artifact_type.is_empty() => untyped.push(descriptor),
-                Ok(descriptor) => ours.push(descriptor),
-                Err(problem) => {
-                    let problem =
-                        failure::printable(&format!("an entry cannot be read: {problem}"));
-                    return Err(failure::unverifiable(self.host(), what, problem));
-                }
-            }
+            let descriptor = serde_json::from_value::<Descriptor>(entry).map_err(|problem| {
+                let problem = failure::printable(&format!("an entry cannot be read: {problem}"));
+                failure::unverifiable(self.host(), what, problem)
+            })?;
+            let list = if artifact_type.is_empty() { &mut untyped } else { &mut ours };
+            list.push(descriptor);
         }
         self.open_untyped(untyped, what, &mut ours)?;
         Ok(ours)

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use regex_syntax::hir::{Capture, Class, ClassUnicode, ClassUnicodeRange, Dot, Hir, Look};
 
-use super::tree::{Flags, Group, Kind, MAX_HEIGHT, Node};
+use super::tree::{Count, Flags, Group, Kind, MAX_HEIGHT, Node};
 use super::{PatternError, class};
 use crate::limits;
 
@@ -78,7 +78,7 @@ impl<'p> Reader<'p> {
                     '+' => (1, None),
                     _ => (0, Some(1)),
                 };
-                self.repeat(at, min, max, false, after_repeat)?;
+                self.repeat(at, Count { min, max, counted: false }, after_repeat)?;
                 return Ok(true);
             }
             '{' => return self.counted_repeat(after_repeat),
@@ -276,11 +276,10 @@ impl<'p> Reader<'p> {
     fn repeat(
         &mut self,
         start: &'p str,
-        min: u32,
-        max: Option<u32>,
-        counted: bool,
+        count: Count,
         after_repeat: bool,
     ) -> Result<(), PatternError> {
+        let Count { min, max, counted } = count;
         let marked = self.rest.starts_with('?');
         if marked {
             self.skip(1);
@@ -291,7 +290,7 @@ impl<'p> Reader<'p> {
         let Some(node) = self.group.sequence.pop() else {
             return Err(self.error("missing argument to repetition operator", start));
         };
-        let node = node.repeated(min, max, counted, marked == self.flags.lazy);
+        let node = node.repeated(count, marked == self.flags.lazy);
         let checked = counted && (min >= 2 || max.is_some_and(|max| max >= 2));
         if checked && node.repeats > MAX_REPEAT {
             return Err(self.error("invalid repeat count", start));
@@ -312,7 +311,7 @@ impl<'p> Reader<'p> {
         if too_large {
             return Err(self.error("invalid repeat count", start));
         }
-        self.repeat(start, min, max, true, after_repeat)?;
+        self.repeat(start, Count { min, max, counted: true }, after_repeat)?;
         Ok(true)
     }
 

@@ -38,6 +38,15 @@ pub(super) struct Node {
     pub(super) repeats: u32,
 }
 
+/// How often a piece repeats.
+#[derive(Clone, Copy)]
+pub(super) struct Count {
+    pub(super) min: u32,
+    pub(super) max: Option<u32>,
+    /// Written as numbers in braces, which Go counts against its limit.
+    pub(super) counted: bool,
+}
+
 /// An open group: what was read of it, and what to return to when it closes.
 pub(super) struct Group {
     pub(super) outer: Flags,
@@ -52,7 +61,8 @@ impl Node {
         Node { hir, kind, size: 1, height: 1, repeats: 1 }
     }
 
-    pub(super) fn repeated(self, min: u32, max: Option<u32>, counted: bool, greedy: bool) -> Node {
+    pub(super) fn repeated(self, count: Count, greedy: bool) -> Node {
+        let Count { min, max, counted } = count;
         let largest = max.unwrap_or(min);
         let copies = if counted { u64::from(largest).max(1) } else { 1 };
         let repeats = match (counted, max) {

@@ -124,79 +124,69 @@ pub fn dig(_: &Heap, arguments: Arguments<'_>) -> Result<Value, Fault> {
 
 /// `merge dict dicts…`: what the first has, stays.
 pub fn merge(heap: &Heap, arguments: Arguments<'_>) -> Result<Value, Fault> {
-    merged(heap, arguments, false)
+    Merge { heap, overwrite: false }.all(arguments)
 }
 
 /// `mergeOverwrite dict dicts…`: the last wins.
 pub fn merge_overwrite(heap: &Heap, arguments: Arguments<'_>) -> Result<Value, Fault> {
-    merged(heap, arguments, true)
+    Merge { heap, overwrite: true }.all(arguments)
 }
 
-fn merged(heap: &Heap, arguments: Arguments<'_>, overwrite: bool) -> Result<Value, Fault> {
-    let mut target = arguments.dict(0)?.clone();
-    for value in arguments.from(1) {
-        let Value::Map(source) = value else { continue };
-        if target.is_nil() && !source.is_nil() {
-            target = heap.dict(Entries::new())?;
-        }
-        merge_into(heap, &target, source, overwrite, 0)?;
-    }
-    Ok(Value::Map(target))
-}
-
-fn merge_into(
-    heap: &Heap,
-    target: &Map,
-    source: &Map,
+/// One call of `merge` or `mergeOverwrite`.
+struct Merge<'h> {
+    heap: &'h Heap,
     overwrite: bool,
-    depth: usize,
-) -> Result<(), Fault> {
-    if depth > limits::TEMPLATE_VALUE_DEPTH {
-        return Err(Fault::Limit("dictionaries inside dictionaries", limits::TEMPLATE_VALUE_DEPTH));
-    }
-    if target.is_nil() || target.is_same(source) {
-        return Ok(());
-    }
-    heap.charge(source.entries().len() * ENTRY_BYTES)?;
-    let entries = source.entries().clone();
-    for (key, value) in entries {
-        heap.step(1)?;
-        merge_entry(heap, target, key, value, overwrite, depth)?;
-    }
-    Ok(())
 }
 
-fn merge_entry(
-    heap: &Heap,
-    target: &Map,
-    key: Rc<[u8]>,
-    value: Value,
-    overwrite: bool,
-    depth: usize,
-) -> Result<(), Fault> {
-    let present = target.get(&key);
-    let set = |value| {
-        if target.is_dict() || matches!(value, Value::Text(_)) {
-            heap.insert(target, key.clone(), value)
-        } else {
-            failed("dictionaries of different types cannot be merged")
+impl Merge<'_> {
+    fn all(&self, arguments: Arguments<'_>) -> Result<Value, Fault> {
+        let mut target = arguments.dict(0)?.clone();
+        for value in arguments.from(1) {
+            let Value::Map(source) = value else { continue };
+            if target.is_nil() && !source.is_nil() {
+                target = self.heap.dict(Entries::new())?;
+            }
+            self.map(&target, source, 0)?;
         }
-    };
-    if matches!(value, Value::Nil) {
-        return if overwrite { set(value) } else { Ok(()) };
+        Ok(Value::Map(target))
     }
-    if let (Value::Map(inner), Some(Value::Map(present))) = (&value, &present) {
-        merge_into(heap, present, inner, overwrite, depth + 1)?;
-    }
-    let is_empty = !present.as_ref().is_some_and(Value::is_true);
-    if !is_empty {
-        match (&value, &present) {
-            (Value::List(_), _) => return if overwrite { set(value) } else { Ok(()) },
-            (Value::Map(_), Some(Value::Map(_))) => return Ok(()),
-            _ => {}
+
+    fn map(&self, target: &Map, source: &Map, depth: usize) -> Result<(), Fault> {
+        const DEPTH: usize = limits::TEMPLATE_VALUE_DEPTH;
+        if depth > DEPTH {
+            return Err(Fault::Limit("dictionaries inside dictionaries", DEPTH));
         }
+        if target.is_nil() || target.is_same(source) {
+            return Ok(());
+        }
+        self.heap.charge(source.entries().len() * ENTRY_BYTES)?;
+        let entries = source.entries().clone();
+        for (key, value) in entries {
+            self.heap.step(1)?;
+            self.entry(target, key, value, depth)?;
+        }
+        Ok(())
     }
-    if overwrite || is_empty { set(value) } else { Ok(()) }
+
+    fn entry(&self, target: &Map, key: Rc<[u8]>, value: Value, depth: usize) -> Result<(), Fault> {
+        let present = target.get(&key);
+        let set = |value| {
+            if target.is_dict() || matches!(value, Value::Text(_)) {
+                self.heap.insert(target, key.clone(), value)
+            } else {
+                failed("dictionaries of different types cannot be merged")
+            }
+        };
+        if matches!(value, Value::Nil) {
+            return if self.overwrite { set(value) } else { Ok(()) };
+        }
+        if let (Value::Map(inner), Some(Value::Map(present))) = (&value, &present) {
+            self.map(present, inner, depth + 1)?;
+        }
+        let is_empty = !present.as_ref().is_some_and(Value::is_true);
+        let keeps_its_map = matches!((&value, &present), (Value::Map(_), Some(Value::Map(_))));
+        if is_empty || (self.overwrite && !keeps_its_map) { set(value) } else { Ok(()) }
+    }
 }
 
 /// `deepCopy value`

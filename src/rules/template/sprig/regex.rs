@@ -173,20 +173,13 @@ pub fn replace_all(heap: &Heap, arguments: Arguments<'_>) -> Result<Value, Fault
         let mut rest: &str = &template;
         while let Some((before, after)) = rest.split_once('$') {
             out.push(before.as_bytes())?;
-            rest = after;
-            if let Some(after) = rest.strip_prefix('$') {
-                out.push(b"$")?;
+            if let Some((name, after)) = reference(after) {
+                let group = group_number(search, name);
+                out.push(group.map_or("", |group| found.text(text, group)).as_bytes())?;
                 rest = after;
-                continue;
-            }
-            match reference(rest) {
-                Some((name, after)) => {
-                    if let Some(group) = group_number(search, name) {
-                        out.push(found.text(text, group).as_bytes())?;
-                    }
-                    rest = after;
-                }
-                None => out.push(b"$")?,
+            } else {
+                out.push(b"$")?;
+                rest = after.strip_prefix('$').unwrap_or(after);
             }
         }
         out.push(rest.as_bytes())
