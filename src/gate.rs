@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use time::OffsetDateTime;
 
-use crate::audit::engine::Listener;
+use crate::audit::listener::Listener;
 use crate::deadline::Deadline;
 use crate::host::{Host, HostRoot};
 use crate::image::{self, Identification, ImageIdentity};

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use crate::audit::engine::Listener;
+use crate::audit::listener::Listener;
 use crate::deadline::Deadline;
 use crate::gate::Gate;
 use crate::host::HostRoot;

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use crate::audit::engine::Listener;
+use crate::audit::listener::Listener;
 use crate::gate::Gate;
 use crate::host::HostRoot;
 use crate::paths::Paths;

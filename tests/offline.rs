@@ -12,12 +12,13 @@ mod node;
 #[path = "support/real_registry.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod real_registry;
+#[path = "support/tool.rs"]
+mod tool;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use faulty_server::{Asked, Reply, Server, answer};
 use imgcompat::oci::{Digest, media_type};
@@ -100,17 +101,8 @@ fn documents(node: &Node) -> [String; 2] {
 }
 
 fn mirror(to: &Path, arguments: &[&str], input: &str) -> (i32, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_imgcompat"))
-        .args(["mirror", "--plain-http", "--to"])
-        .arg(to)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let command = ["mirror", "--plain-http", "--to", to.to_str().unwrap()];
+    let output = tool::run(&[&command, arguments].concat(), input);
     let text = [output.stdout, output.stderr].concat();
     (output.status.code().unwrap_or(-1), String::from_utf8(text).unwrap())
 }

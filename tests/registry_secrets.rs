@@ -9,6 +9,8 @@ mod faulty_server;
 #[path = "support/node.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod node;
+#[path = "support/tool.rs"]
+mod tool;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -113,16 +115,9 @@ fn leaks(directory: &Path, except: &[PathBuf]) -> Vec<PathBuf> {
     found
 }
 
-fn tool(arguments: &[&str], input: &str) -> String {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_imgcompat"))
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
+/// What the tool says, which must not be the secret.
+fn said(arguments: &[&str], input: &str) -> String {
+    let output = tool::run(arguments, input);
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text).into_owned();
     for form in [SECRET, &encoded()] {
@@ -173,14 +168,14 @@ fn ask_about(name: &str, root: &Path, authfile: &Path) {
         &["-v", "attach-spec", name, file],
     ] {
         let by_file = ["--plain-http", "--authfile", authfile.to_str().unwrap()];
-        let said = tool(&[command, &by_file].concat(), "");
+        let said = said(&[command, &by_file].concat(), "");
         let forbidden = said.contains("HTTP 403") || said.contains("exit code Some(0)");
         assert!(forbidden || !name.contains("forbidden"), "{command:?}: {said}");
     }
     let password = ["--plain-http", "--registry-username", "user", "--registry-password-stdin"];
     for by_hand in [&password[..], &["--plain-http", "--registry-token-stdin"]] {
         let command = [&["-v", "list-specs", name][..], by_hand].concat();
-        tool(&command, &format!("{SECRET}\n"));
+        said(&command, &format!("{SECRET}\n"));
     }
 }
 
@@ -198,7 +193,7 @@ fn ask_the_node(root: &Path) {
         &["doctor"],
         &["allow", "--list"],
     ] {
-        tool(&[command, &["--root", root.to_str().unwrap()]].concat(), "");
+        said(&[command, &["--root", root.to_str().unwrap()]].concat(), "");
     }
 }
 

@@ -2,29 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::io::Write;
-use std::process::{Command, Output, Stdio};
+#[path = "support/tool.rs"]
+mod tool;
 
 const GOOD: &str = include_str!("../examples/mongodb.yaml");
 const SUSPICIOUS: &str = "version: v1alpha1\ncompatibilities:\n- description: d\n  rules:\n  - name: r\n    matchFeatures:\n    - feature: cpu.cpuid\n      matchExpressions:\n        fma: {op: Exists}\n";
 const BAD: &str = "version: v1alpha1\ncompatibilities:\n- description: d\n  rules:\n  - name: r\n    matchFeature: []\n";
 
-fn imgcompat(arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_imgcompat"))
-        .args(arguments)
-        .env_remove("NO_COLOR")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A program that reads nothing closes the pipe early.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    child.wait_with_output().unwrap()
-}
-
 fn code(arguments: &[&str], input: &str) -> i32 {
-    imgcompat(arguments, input).status.code().unwrap()
+    tool::run(arguments, input).status.code().unwrap()
 }
 
 #[test]
@@ -52,7 +38,7 @@ fn exit_codes_are_those_of_the_documentation() {
 
 #[test]
 fn an_error_is_shown_with_its_line() {
-    let output = imgcompat(&["validate-spec", "-"], BAD);
+    let output = tool::run(&["validate-spec", "-"], BAD);
     let expected = "\
 error[unknown-field]: a rule has no field \"matchFeature\"
  --> <stdin>:6:5
@@ -69,7 +55,7 @@ error[unknown-field]: a rule has no field \"matchFeature\"
 
 #[test]
 fn json_has_stable_keys() {
-    let output = imgcompat(&["validate-spec", "--output", "json", "-"], SUSPICIOUS);
+    let output = tool::run(&["validate-spec", "--output", "json", "-"], SUSPICIOUS);
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let expected = serde_json::json!({
         "file": "<stdin>", "valid": true, "errors": 0, "warnings": 1,
@@ -84,7 +70,7 @@ fn json_has_stable_keys() {
 
 #[test]
 fn sarif_names_the_rule_the_level_and_the_place() {
-    let output = imgcompat(&["validate-spec", "--output", "sarif", "-"], BAD);
+    let output = tool::run(&["validate-spec", "--output", "sarif", "-"], BAD);
     let log: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(log["version"], "2.1.0");
     let run = &log["runs"][0];
@@ -101,7 +87,7 @@ fn sarif_names_the_rule_the_level_and_the_place() {
 fn hostile_names_do_not_reach_the_terminal() {
     let document = "version: v1alpha1\ncompatibilities:\n- rules:\n  - name: \"\\e]0;x\\a\\u202e\"\n    \"\\e[2J\": x\n";
     for format in ["text", "json", "sarif"] {
-        let output = imgcompat(&["validate-spec", "--output", format, "-"], document);
+        let output = tool::run(&["validate-spec", "--output", format, "-"], document);
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(!text.contains('\u{1b}') && !text.contains('\u{7}'), "{format}: {text:?}");
         assert!(format != "text" || !text.contains('\u{202e}'), "{text:?}");
@@ -110,6 +96,6 @@ fn hostile_names_do_not_reach_the_terminal() {
 
 #[test]
 fn the_schema_is_printed_as_it_lies_in_the_repository() {
-    let output = imgcompat(&["schema"], "");
+    let output = tool::run(&["schema"], "");
     assert_eq!(output.stdout, include_bytes!("../schema/specification.schema.json"));
 }

@@ -11,13 +11,13 @@
 //! | `system_log.rs` | syslog, where there is no journald |
 //! | `message.rs` | the one sentence a person reads |
 //! | `remedy.rs` | what the host has instead, and what would help |
-//! | `engine.rs` | how that sentence reaches the person under each runtime |
+//! | `listener.rs` | how that sentence reaches the person under each runtime |
 //! | `repeats.rs` | repeated refusals are written down at most once a minute |
 
 pub mod counters;
-pub mod engine;
 pub mod history;
 mod journal;
+pub mod listener;
 pub mod log;
 pub mod message;
 pub mod record;

@@ -2,6 +2,7 @@
 
 use super::kernel::{dotted_number, leading_digits};
 use super::{Absence, Attributes, Feature, Host};
+use crate::spec::known::DMI;
 
 /// Go's scanner, with which NFD reads the file, stops at a line of this length.
 const LONGEST_LINE: usize = 64 * 1024;
@@ -41,30 +42,10 @@ fn split_version(version: &str) -> [&str; 2] {
     if rest.is_empty() || rest.starts_with('.') { [major, minor] } else { [major, ""] }
 }
 
-/// What firmware says of the machine, as far as everyone may read it.
-const DMI: [&str; 16] = [
-    "bios_date",
-    "bios_vendor",
-    "bios_version",
-    "board_asset_tag",
-    "board_name",
-    "board_vendor",
-    "board_version",
-    "chassis_asset_tag",
-    "chassis_type",
-    "chassis_vendor",
-    "chassis_version",
-    "product_family",
-    "product_name",
-    "product_sku",
-    "product_version",
-    "sys_vendor",
-];
-
 /// `system.dmiid`: the readable files of the DMI identification; absent if there are none.
 pub(super) fn dmiid(host: &Host) -> Result<Feature, Absence> {
     const DIRECTORY: &str = "/sys/devices/virtual/dmi/id";
-    let found = host.root().attribute_files(DIRECTORY, &DMI);
+    let found = host.root().attribute_files(DIRECTORY, DMI);
     if found.is_empty() {
         host.root().list(DIRECTORY)?;
         return Err(Absence::Because(format!("{DIRECTORY}: no file in it can be read")));

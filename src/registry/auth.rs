@@ -231,7 +231,7 @@ mod tests {
     use base64::engine::general_purpose::STANDARD as BASE64;
 
     use super::super::auth_file::DOCKER_HUB_KEY;
-    use super::super::credential_program::write_script;
+    use super::super::credential_program::script::write_script;
     use super::*;
 
     fn for_place(

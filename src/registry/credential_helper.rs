@@ -137,7 +137,7 @@ mod tests {
     fn run(script: &str, mode: u32, trusted: bool) -> Result<Option<Credentials>, Unavailable> {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("usr/bin/docker-credential-test");
-        credential_program::write_script(&program, script, mode);
+        credential_program::script::write_script(&program, script, mode);
         let read = Read::for_test("auth.json", vec![], trusted);
         get("test", "r.example", &read, &NodeFiles::of_root(folder.path()))
     }

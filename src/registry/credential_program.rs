@@ -92,19 +92,6 @@ fn wait(child: &mut Child, deadline: Deadline) -> Option<bool> {
     ended
 }
 
-/// A program for tests. It is written by another process: a file that this one has open for writing when another thread
-/// forks cannot be executed.
 #[cfg(test)]
-pub(super) fn write_script(path: &std::path::Path, script: &str, mode: u32) {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let mut shell = Command::new("sh")
-        .args(["-c", "cat >\"$0\""])
-        .arg(path)
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    shell.stdin.take().unwrap().write_all(format!("#!/bin/sh\n{script}\n").as_bytes()).unwrap();
-    assert!(shell.wait().unwrap().success());
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-}
+#[path = "../../tests/support/script.rs"]
+pub(super) mod script;

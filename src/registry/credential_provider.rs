@@ -258,7 +258,7 @@ providers:
         let config = root.path().join("config.yaml");
         std::fs::write(&config, CONFIG).unwrap();
         let program = root.path().join("cloud-provider");
-        credential_program::write_script(&program, script, mode);
+        credential_program::script::write_script(&program, script, mode);
         let found = get(&config, root.path(), image, &NodeFiles::of_root(root.path()))?;
         Ok(found.map(|credentials| match credentials {
             Credentials::Basic { username, password } => {

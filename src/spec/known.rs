@@ -172,7 +172,8 @@ const PCI: &[&str] = &[
     "iommu/intel-iommu/version",
 ];
 
-/// The identifiers of `system.dmiid`; before v0.19 NFD reported the first two only.
+/// The identifiers of `system.dmiid`: what firmware says of the machine, as far as everyone may read it. Before v0.19
+/// NFD reported the first two only.
 pub const DMI: &[&str] = &[
     "sys_vendor",
     "product_name",

@@ -13,7 +13,7 @@
 
 pub mod decode;
 pub mod diagnostic;
-mod known;
+pub(crate) mod known;
 pub mod lint;
 mod model;
 pub mod scalar;

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use crate::attached::{FAILS, attached, specification};
 use crate::disk::has_strace;
-use crate::node::{Node, install, write_script};
+use crate::node::{Node, install};
+use crate::script::write_script;
 
 /// Every so many-th call is taken.
 pub fn every(usual: usize) -> usize {
@@ -172,6 +173,7 @@ fn row_12_a_worker_that_is_killed_at_any_system_call_leaves_nothing_wrong() {
         write_script(
             &worker,
             &format!("exec /usr/bin/strace -qq {arguments} {} \"$@\"", real.display()),
+            0o755,
         );
     };
     let (node, _registry, _server) = attached(&specification(FAILS));
@@ -198,7 +200,7 @@ fn row_12_a_worker_that_is_killed_at_any_system_call_leaves_nothing_wrong() {
     for round in 0..rounds {
         let _ = fs::remove_dir_all(node.root().join("var"));
         let wrapper = within(Duration::from_millis(15), &mut random).join(" ");
-        write_script(&worker, &format!("exec {wrapper} {} \"$@\"", real.display()));
+        write_script(&worker, &format!("exec {wrapper} {} \"$@\"", real.display()), 0o755);
         let ended = run();
         let point = format!("worker, round {round}, {wrapper}");
         assert!(ended.code == 0 || ended.stderr.contains("refused"), "{point}: {}", ended.stderr);

@@ -14,6 +14,8 @@ mod faulty_server;
 #[path = "../support/node.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod node;
+#[path = "../support/script.rs"]
+mod script;
 
 mod clock;
 mod containerd;

@@ -8,14 +8,15 @@ use imgcompat::verdict::Cause;
 
 use crate::attached::{FAILS, attached, specification};
 use crate::disk::has_strace;
-use crate::node::{Node, install, write_script};
+use crate::node::{Node, install};
+use crate::script::write_script;
 use crate::{MODES, follows_policy, plainly, strict};
 
 /// Runs the hook with a script as its worker.
 fn with_worker(node: &Node, script: &str) -> crate::node::Ended {
     let folder = install();
     let worker = folder.path().join("imgcompat");
-    write_script(&worker, script);
+    write_script(&worker, script, 0o755);
     let command = node.command_of(&folder.path().join("imgcompat-hook"), &[]);
     Node::finish(command, node.state().as_bytes())
 }

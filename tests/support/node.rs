@@ -36,18 +36,6 @@ pub fn install() -> tempfile::TempDir {
     directory
 }
 
-/// Puts a shell script in place of a program; by another process, for the same reason.
-pub fn write_script(path: &Path, script: &str) {
-    let mut shell = Command::new("sh")
-        .args(["-c", "rm -f \"$0\" && cat >\"$0\" && chmod 755 \"$0\""])
-        .arg(path)
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    shell.stdin.take().unwrap().write_all(format!("#!/bin/sh\n{script}\n").as_bytes()).unwrap();
-    assert!(shell.wait().unwrap().success());
-}
-
 /// How a start ended.
 #[derive(Debug)]
 pub struct Ended {
