@@ -130,3 +130,16 @@ fn what_would_keep_it_from_working_is_said() {
     assert!(again.contains("replaces the former exception"), "{again}");
     assert_eq!(drop_ins(root.path()).len(), 2);
 }
+
+#[test]
+fn who_removes_an_exception_is_told_of_another_that_still_counts() {
+    let root = tempfile::tempdir().unwrap();
+    for image in ["r.example/ml:2", "r.example/**"] {
+        let output = allow(root.path(), &[image, "--until", "2999-12-31", "--reason", "x"]);
+        assert!(output.status.success(), "{output:?}");
+    }
+    let output = said(&allow(root.path(), &["r.example/ml:2", "--remove"]));
+    assert!(output.contains("another exception counts for it: allow for r.example/**"), "{output}");
+    let output = said(&allow(root.path(), &["r.example/**", "--remove"]));
+    assert!(!output.contains("another exception"), "{output}");
+}

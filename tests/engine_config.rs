@@ -618,3 +618,54 @@ fn handlers_of_imported_files_are_seen_and_left_to_a_person() {
         assert!(!tree.at(spec.unwrap_or(binary)).exists());
     }
 }
+
+#[test]
+fn what_lines_for_a_person_name_is_there_and_stays() {
+    let adapter = engine::find("containerd").unwrap();
+    let base = "/etc/imgcompat/containerd/base.json";
+    for (text, table) in [
+        ("[plugins.cri]\nsandbox_image = \"x\"\n", "[plugins.cri.containerd.runtimes.runc]\n"),
+        (
+            "version = 2\nbroken",
+            "[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\n",
+        ),
+    ] {
+        let tree = Tree::new();
+        tree.write("/etc/containerd/config.toml", text);
+        let (plan, _) = tree.enable(adapter, Via::Hook).unwrap();
+        let lines = &plan.by_hand[0].lines;
+        assert!(lines.contains(base) && lines.starts_with(table), "{lines}");
+        assert!(tree.at(base).exists(), "containerd starts nothing without it");
+        tree.write("/etc/containerd/config.toml", &format!("{text}{lines}"));
+        let output = imgcompat(&tree, &["disable", "containerd"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(tree.at(base).exists(), "the person's lines name it");
+        tree.write("/etc/containerd/config.toml", text);
+        assert!(imgcompat(&tree, &["disable", "containerd"]).output().unwrap().status.success());
+        assert!(!tree.at(base).exists());
+    }
+}
+
+#[test]
+fn where_nothing_can_call_us_nothing_is_made() {
+    let tree = Tree::new();
+    let handler =
+        "[crio.runtime.runtimes.kata]\nruntime_path = \"/usr/bin/kata\"\nruntime_type = \"vm\"\n";
+    tree.write("/etc/crio/crio.conf", handler);
+    let before = tree.files();
+    let (plan, _) = tree.enable(engine::find("crio").unwrap(), Via::Wrapper).unwrap();
+    assert!(plan.notes[0].contains("the handler kata"), "{plan:?}");
+    assert_eq!(tree.files(), before);
+}
+
+#[test]
+fn that_podman_and_crio_share_a_hook_directory_is_said_when_one_is_disabled() {
+    let tree = Tree::new();
+    tree.write("/usr/bin/podman", "");
+    for engine in ["podman", "crio"] {
+        tree.enable(engine::find(engine).unwrap(), Via::Hook).unwrap();
+    }
+    let output = imgcompat(&tree, &["disable", "crio"]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("note: podman read the same file"), "{said}");
+}

@@ -225,8 +225,9 @@ fn remove(paths: &Paths, what: &str, root: &Path) -> Outcome {
     let place = paths.config_dir().join(file_for(what)?);
     match fs::remove_file(&place) {
         Ok(()) => super::print(&format!(
-            "{} is removed; it counts no more from the next start on.\n",
-            place.display()
+            "{} is removed; it counts no more from the next start on.\n{}",
+            place.display(),
+            still_allowed(paths, what)?
         )),
         Err(error) if error.kind() == ErrorKind::NotFound => Err(Failure {
             message: format!(
@@ -239,6 +240,25 @@ fn remove(paths: &Paths, what: &str, root: &Path) -> Outcome {
             Err(Failure::undecided(format!("{} cannot be removed: {error}", place.display())))
         }
     }
+}
+
+/// What else is said about the image: who removes an exception expects that none is left.
+fn still_allowed(paths: &Paths, what: &str) -> Result<String, Failure> {
+    let (image, digest) = target(what)?;
+    let names: Vec<&str> = image.iter().map(|_| what).collect();
+    let digests: Vec<&Digest> = digest.iter().collect();
+    let policy = Policy::load(paths).ok();
+    let other = policy.and_then(|policy| {
+        policy.for_image(&names, &digests, OffsetDateTime::now_utc()).overridden
+    });
+    let note = |other: Override| {
+        format!(
+            "Note: another exception counts for it: {} for {} (see imgcompat allow --list)\n",
+            other.action.as_str(),
+            describe(&other)
+        )
+    };
+    Ok(other.map(note).unwrap_or_default())
 }
 
 fn list(paths: &Paths) -> Outcome {

@@ -10,7 +10,7 @@ use super::Outcome;
 use super::enable::{adapter, failed, is_read_at_start, node, restart, shown};
 use crate::doctor::running;
 use crate::engine::ledger::{self, Change, Ledger, Undone, put};
-use crate::engine::{Adapter, Node};
+use crate::engine::{Adapter, ENGINES, Node};
 
 /// Arguments of `disable`.
 #[derive(Debug, ClapArgs)]
@@ -54,6 +54,12 @@ pub fn run(args: &Args) -> Outcome {
             "{file} still names what imgcompat made. Take these lines out of it:\n{lines}"
         );
     }
+    for other in also_reading(adapter, &node, undone.changes.iter().chain(&own)) {
+        let _ = writeln!(
+            text,
+            "note: {other} read the same file, and does not call imgcompat any more either"
+        );
+    }
     super::print(&text)?;
     let waiting = is_read_at_start(adapter, &undone.changes)
         || running::is_older_than_its_configuration(&node, adapter).is_some();
@@ -77,6 +83,23 @@ pub fn run(args: &Args) -> Outcome {
         && [&undone.links, &undone.changed_since, &others].iter().all(|list| list.is_empty());
     let left = nothing && still_calls_us(adapter, &node)?;
     Ok(ExitCode::from(u8::from(left || !undone.changed_since.is_empty() || !others.is_empty())))
+}
+
+/// Engines here that read a removed file of ours too: podman and CRI-O share a hook directory.
+fn also_reading<'a>(
+    adapter: &dyn Adapter,
+    node: &Node,
+    changes: impl Iterator<Item = &'a Change>,
+) -> Vec<&'static str> {
+    let gone: Vec<&str> = changes
+        .filter(|change| change.after.is_none())
+        .map(|change| change.path.as_str())
+        .collect();
+    let others = ENGINES.iter().filter(|other| other.name() != adapter.name());
+    let here = others.filter(|other| node.program(other.program()).is_some());
+    let reading =
+        here.filter(|other| other.own_files(node).iter().any(|file| gone.contains(&file.as_str())));
+    reading.map(|other| other.name()).collect()
 }
 
 /// What was done, and what is left to do.

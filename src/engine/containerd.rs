@@ -320,8 +320,10 @@ fn left_in(node: &Node, via: Via, file: &Imported, plan: &mut Plan) -> Result<()
 
 /// What a person adds to a file that we do not edit.
 fn lines(node: &Node, via: Via, version: i64) -> String {
-    let plugin = plugin(version.max(2)).unwrap_or_default();
-    let handler = format!("plugins.\"{plugin}\".containerd.runtimes.runc");
+    let handler = match plugin(version) {
+        Some(plugin) => format!("plugins.\"{plugin}\".containerd.runtimes.runc"),
+        None => "plugins.cri.containerd.runtimes.runc".to_owned(),
+    };
     match via {
         Via::Hook => format!(
             "[{handler}]\n  runtime_type = \"{SHIM}\"\n  base_runtime_spec = \"{SPECS}/base.json\"\n"
@@ -367,10 +369,17 @@ impl Adapter for Containerd {
         match edit(&text, via, node, &mut plan) {
             Ok(edited) => plan.file(CONFIG, edited, 0o644),
             Err(reason) => {
-                let version =
-                    text.parse::<DocumentMut>().ok().and_then(|d| d.get("version")?.as_integer());
+                // A file that can be read and names no version is of the first.
+                let version = text.parse::<DocumentMut>().map_or(2, |document| {
+                    document.get("version").and_then(Item::as_integer).unwrap_or(1)
+                });
                 plan.files.clear();
-                let lines = lines(node, via, version.unwrap_or(2));
+                if via == Via::Hook {
+                    // What the lines name has to be there: without it containerd would start nothing.
+                    let base = our_base(node).map_err(|_| format!("{CONFIG}: {reason}"))?;
+                    plan.file(BASE, base, 0o644);
+                }
+                let lines = lines(node, via, version);
                 plan.by_hand.push(ByHand { file: CONFIG.to_owned(), reason, lines });
             }
         }
@@ -399,7 +408,8 @@ impl Adapter for Containerd {
     fn others_files(&self, node: &Node) -> Vec<String> {
         let templates = TEMPLATES.iter().map(|(template, _)| (*template).to_owned());
         let rancher = templates.chain(GENERATED.iter().map(|path| (*path).to_owned()));
-        rancher.chain(imported(node, CONFIG).into_iter().map(|file| file.path)).collect()
+        let ours = [CONFIG.to_owned()].into_iter().chain(rancher);
+        ours.chain(imported(node, CONFIG).into_iter().map(|file| file.path)).collect()
     }
 }
 

@@ -88,6 +88,9 @@ impl Adapter for Crio {
             plan.file(script, node.script(&path), 0o755);
             ours.insert(name, table.into());
         }
+        if ours.is_empty() {
+            return Ok(plan);
+        }
         let nested = |key: &str, inner: toml::Table| {
             toml::Table::from_iter([(key.to_owned(), inner.into())])
         };

@@ -277,6 +277,11 @@ impl Undone {
     pub fn keep_named(&mut self, node: &Node, others: &[String]) -> Vec<String> {
         let mut naming = Vec::new();
         for other in others {
+            let known = self.changed_since.contains(other)
+                || self.changes.iter().any(|change| change.path == *other);
+            if known {
+                continue;
+            }
             let text = node.current(other).ok().flatten().unwrap_or_default();
             let is_named =
                 |change: &mut Change| change.after.is_none() && text.contains(&change.path);
