@@ -287,6 +287,20 @@ fn a_proxy_that_cannot_be_used_is_named() {
 }
 
 #[test]
+fn a_proxy_that_is_away_is_named() {
+    let conf = conf("registry.example:80", &[], "proxy='http://127.0.0.1:1'");
+    match ask("registry.example", &[conf]) {
+        FetchOutcome::Unavailable(unavailable) => {
+            assert!(
+                unavailable.detail.ends_with("(asked by the proxy 127.0.0.1:1)"),
+                "{unavailable}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn a_mirror_that_comes_back_is_asked_again_and_the_requests_are_counted() {
     let primary = has("real/team/app");
     let location = format!("{}/real", primary.authority);

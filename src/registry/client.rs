@@ -272,7 +272,7 @@ impl<'a> Client<'a> {
         let mut answer = sender.send(&outgoing, self.deadline).map_err(|error| {
             let spoke = matches!(error, ureq::Error::Rustls(rustls::Error::InvalidCertificate(_)));
             self.spoke_tls.set(self.spoke_tls.get() || spoke);
-            failure::no_answer(&url.authority, call.what, error)
+            self.by_proxy(url, failure::no_answer(&url.authority, call.what, error))
         })?;
         self.forget_secrets(&mut answer, outgoing.authorization);
         log::debug!("{} {url} answered {}", call.method, answer.status);
@@ -286,6 +286,18 @@ impl<'a> Client<'a> {
         let configured = self.endpoint.credentials.as_ref().map(|credentials| credentials.secret());
         let secrets: Vec<&str> = token.into_iter().chain(configured).collect();
         answer.forget(&secrets);
+    }
+
+    /// Where a proxy stands between, it may be what failed.
+    fn by_proxy(&self, url: &Url, mut unavailable: Unavailable) -> Unavailable {
+        let passed = |proxy: &&ureq::Proxy| {
+            url.to_string().parse().is_ok_and(|uri: ureq::http::Uri| !proxy.is_no_proxy(&uri))
+        };
+        if let Some(proxy) = self.endpoint.proxy.as_ref().filter(passed) {
+            let address = failure::printable(&format!("{}:{}", proxy.host(), proxy.port()));
+            unavailable.detail.push_str(&format!(" (asked by the proxy {address})"));
+        }
+        unavailable
     }
 
     fn own_sender(&self) -> Result<&Sender, Unavailable> {
