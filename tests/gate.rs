@@ -182,7 +182,7 @@ fn what_is_no_specification_is_refused_with_its_place() {
             Cause::InvalidSpecification,
             "v2",
         ),
-        ("", Cause::InvalidSpecification, "no compatibility sets"),
+        ("", Cause::InvalidSpecification, "the document is empty"),
     ];
     for (text, cause, expected) in table {
         let (node, _registry, _server) = attached(text);
