@@ -38,6 +38,10 @@ pub const FORGETTABLE: [(&str, &str); 6] = [
 pub const LOCK_SUFFIX: &str = ".lock";
 /// Age of a half-written file whose writer is certainly gone.
 const ABANDONED: Duration = Duration::from_secs(60);
+/// Age of one that a start takes away by itself: nobody looks on, and there is no hurry.
+const LEFT_OVER: Duration = Duration::from_secs(3600);
+/// Of so many calls of [`Folder::trim`] one reads the directory.
+const TRIM_EVERY: u32 = 32;
 
 /// One directory of kept files, checked to be our own.
 #[derive(Debug, Clone)]
@@ -143,7 +147,7 @@ impl Folder {
     }
 
     /// See [`Folder::trim`].
-    pub fn trim_now(&self, most: usize) -> io::Result<()> {
+    fn trim_now(&self, most: usize) -> io::Result<()> {
         let mut entries = Vec::new();
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
@@ -156,7 +160,7 @@ impl Folder {
             name.to_str().is_some_and(|name| name.starts_with(files::TEMPORARY_PREFIX))
         };
         for (modified, name) in entries.iter().filter(|(_, name)| leftover(name)) {
-            if modified.elapsed().is_ok_and(|age| age > Duration::from_secs(3600)) {
+            if modified.elapsed().is_ok_and(|age| age > LEFT_OVER) {
                 let _ = fs::remove_file(self.path.join(name));
             }
         }
@@ -181,9 +185,6 @@ fn open_root(path: &Path) -> io::Result<()> {
         other => other,
     }
 }
-
-/// See [`Folder::trim`].
-const TRIM_EVERY: u32 = 32;
 
 /// A file name for something that is named by `parts`. Different things may get one name, so a kept file says again
 /// what it is about.

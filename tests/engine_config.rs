@@ -129,46 +129,48 @@ fn over_corpus(engine: &str, extension: &str, config: &str, ways: &[Via]) {
             tree.write(config, &text);
             fs::set_permissions(tree.at(config), fs::Permissions::from_mode(0o640)).unwrap();
             let before = tree.files();
-            match tree.enable(adapter, *via) {
-                Ok((plan, _)) => {
-                    expect_snapshot(&tree, &case, &plan, *via);
-                    let after = tree.files();
-                    let (_, again) = tree.enable(adapter, *via).unwrap();
-                    assert_eq!((again, tree.files()), (0, after), "{} twice", case.display());
-                }
-                Err(problem) => {
-                    assert!(
-                        case.to_str().unwrap().contains("broken"),
-                        "{}: {problem}",
-                        case.display()
-                    );
-                    assert_eq!(tree.files(), before);
-                }
-            }
+            enable_twice(&tree, &case, adapter, *via);
             assert!(tree.disable(adapter).is_empty());
             assert_eq!(tree.files(), before, "{} after disable", case.display());
         }
     }
 }
 
+/// The second time changes nothing; a broken configuration is left as it is the first time.
+fn enable_twice(tree: &Tree, case: &Path, adapter: &dyn Adapter, via: Via) {
+    let before = tree.files();
+    match tree.enable(adapter, via) {
+        Ok((plan, _)) => {
+            expect_snapshot(tree, case, &plan, via);
+            let after = tree.files();
+            let (_, again) = tree.enable(adapter, via).unwrap();
+            assert_eq!((again, tree.files()), (0, after), "{} twice", case.display());
+        }
+        Err(problem) => {
+            assert!(case.to_str().unwrap().contains("broken"), "{}: {problem}", case.display());
+            assert_eq!(tree.files(), before);
+        }
+    }
+}
+
 #[test]
-fn containerd() {
+fn containerd_is_enabled_as_the_snapshots_show_and_disabled_without_a_trace() {
     let config = "/etc/containerd/config.toml";
     over_corpus("containerd", "toml", config, &[Via::Hook, Via::Wrapper]);
 }
 
 #[test]
-fn docker() {
+fn docker_is_enabled_as_the_snapshots_show_and_disabled_without_a_trace() {
     over_corpus("docker", "json", "/etc/docker/daemon.json", &[Via::Wrapper]);
 }
 
 #[test]
-fn crio() {
+fn crio_is_enabled_as_the_snapshots_show_and_disabled_without_a_trace() {
     over_corpus("crio", "conf", "/etc/crio/crio.conf", &[Via::Hook, Via::Wrapper]);
 }
 
 #[test]
-fn podman() {
+fn podman_is_enabled_as_the_snapshots_show_and_disabled_without_a_trace() {
     let config = "/etc/containers/containers.conf";
     over_corpus("podman", "conf", config, &[Via::Hook, Via::Wrapper]);
 }

@@ -182,7 +182,7 @@ impl<'a> Client<'a> {
     }
 
     /// True for an address on this very server: only there credentials go.
-    pub fn is_own(&self, url: &Url) -> bool {
+    fn is_own(&self, url: &Url) -> bool {
         let tls = self.tls.get().unwrap_or(url.tls);
         let target = String::new();
         let own = Url { tls, authority: self.endpoint.authority.to_ascii_lowercase(), target };

@@ -89,7 +89,7 @@ impl fmt::Display for Url {
 }
 
 /// Host and port of an authority; the host of an IPv6 address keeps its brackets.
-pub fn split_port(authority: &str) -> (&str, Option<u16>) {
+fn split_port(authority: &str) -> (&str, Option<u16>) {
     match authority.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => match port.parse() {
             Ok(port) => (host, Some(port)),

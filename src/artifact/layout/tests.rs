@@ -233,34 +233,35 @@ fn a_flipped_bit_never_hides_or_changes_a_specification_or_lends_it_to_another_r
         let mut scratch = Scratch::new();
         let entry = if mirrored { ours(&manifest, "ml", &image()) } else { plain(&manifest) };
         let digest = scratch.add(&manifest, SPECIFICATION, entry);
-        let specification = scratch.find("ml");
-        let files = [scratch.path(INDEX), scratch.path(MARKER)];
-        for file in
-            files.into_iter().chain([&manifest[..], SPECIFICATION].map(|b| scratch.blob_path(b)))
-        {
-            let good = fs::read(&file).unwrap();
-            for (at, bit) in (0..good.len()).flat_map(|at| [0, 5].map(|bit| (at, bit))) {
-                let mut flipped = good.clone();
-                flipped[at] ^= 1 << bit;
-                fs::write(&file, &flipped).unwrap();
-                let case = format!("bit {bit} of byte {at} of {}", file.display());
+        let Some(Lookup::Found(whole)) = scratch.find("ml") else { panic!() };
+        let blobs = [&manifest[..], SPECIFICATION].map(|bytes| scratch.blob_path(bytes));
+        for file in [scratch.path(INDEX), scratch.path(MARKER)].into_iter().chain(blobs) {
+            with_each_bit_flipped(&file, |case| {
                 match scratch.find("ml") {
                     Some(Lookup::Unavailable(_)) => {}
                     // What an index.json says beyond its digests changes nothing.
                     Some(Lookup::Found(found)) if found.digest == digest => {
-                        let Some(Lookup::Found(good)) = &specification else { panic!() };
-                        assert_eq!(found.specification, good.specification, "{case}");
+                        assert_eq!(found.specification, whole.specification, "{case}");
                     }
                     other => panic!("{case}: {other:?}"),
                 }
-                if mirrored {
-                    let lent = matches!(scratch.find("other"), Some(Lookup::Found(_)));
-                    assert!(!lent, "{case}");
-                }
-            }
-            fs::write(&file, &good).unwrap();
+                let lent = mirrored && matches!(scratch.find("other"), Some(Lookup::Found(_)));
+                assert!(!lent, "{case}");
+            });
         }
     }
+}
+
+/// Two bits of each byte, and the file as it was at the end.
+fn with_each_bit_flipped(file: &Path, check: impl Fn(&str)) {
+    let good = fs::read(file).unwrap();
+    for (at, bit) in (0..good.len()).flat_map(|at| [0, 5].map(|bit| (at, bit))) {
+        let mut flipped = good.clone();
+        flipped[at] ^= 1 << bit;
+        fs::write(file, &flipped).unwrap();
+        check(&format!("bit {bit} of byte {at} of {}", file.display()));
+    }
+    fs::write(file, &good).unwrap();
 }
 
 #[test]

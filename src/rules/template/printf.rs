@@ -8,6 +8,7 @@ mod format;
 mod number;
 
 use format::Format;
+use number::Integer;
 
 use super::heap::{Builder, Heap};
 use super::quote::{can_backquote, quote};
@@ -127,10 +128,12 @@ impl<'h> Printer<'h> {
             Value::Bool(_) if verb != 't' && verb != 'v' => self.bad_verb(value, verb),
             Value::Bool(set) => self.pad(if *set { b"true" } else { b"false" }),
             Value::Int(number) | Value::Int64(number) => {
-                self.integer(number.unsigned_abs(), *number < 0, true, verb, value)
+                self.integer(Integer::signed(*number), verb, value)
             }
-            Value::Uint8(number) => self.integer(u64::from(*number), false, false, verb, value),
-            Value::Uint64(number) => self.integer(*number, false, false, verb, value),
+            Value::Uint8(number) => {
+                self.integer(Integer::unsigned(u64::from(*number)), verb, value)
+            }
+            Value::Uint64(number) => self.integer(Integer::unsigned(*number), verb, value),
             Value::Float(number) => self.float(*number, verb, value),
             Value::Text(text) => self.string(text, verb, value),
             Value::Version(_) if self.flags.go_syntax || !"vsqxX".contains(verb) => {

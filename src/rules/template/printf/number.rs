@@ -7,15 +7,31 @@ use super::super::value::{Fault, Value};
 use super::super::{float, unicode};
 use super::Printer;
 
+/// An integer of any of Go's types.
+pub(super) struct Integer {
+    magnitude: u64,
+    negative: bool,
+    signed: bool,
+}
+
+impl Integer {
+    pub(super) fn signed(number: i64) -> Self {
+        Integer { magnitude: number.unsigned_abs(), negative: number < 0, signed: true }
+    }
+
+    pub(super) fn unsigned(magnitude: u64) -> Self {
+        Integer { magnitude, negative: false, signed: false }
+    }
+}
+
 impl Printer<'_> {
     pub(super) fn integer(
         &mut self,
-        magnitude: u64,
-        negative: bool,
-        signed: bool,
+        integer: Integer,
         verb: char,
         value: &Value,
     ) -> Result<(), Fault> {
+        let Integer { magnitude, negative, signed } = integer;
         let two_s_complement = if negative { magnitude.wrapping_neg() } else { magnitude };
         match verb {
             'v' if self.flags.go_syntax && !signed => {
