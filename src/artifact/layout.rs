@@ -6,8 +6,9 @@
 //! in the artifact itself decides. Of those nothing but the digest is believed: each is opened, and of an index (the
 //! tag schema's list) the members of our type.
 //!
-//! A layout has the last word only where it has something: an artifact, or an entry by which `mirror` says that for certain
-//! nothing was attached to a manifest. Where it does not speak of an image, the cache and the registry are asked. A layout that cannot be believed is an answer: whatever failed may have been for this image.
+//! A layout has the last word only where it has something: an artifact, or an entry by which `mirror` says that for
+//! certain nothing was attached to a manifest. Where it does not speak of an image, the cache and the registry are
+//! asked. A layout that cannot be believed is an answer: whatever failed may have been for this image.
 
 mod store;
 

@@ -1,7 +1,7 @@
 //! `imgcompat validate-node`: an image's specification, or one from a file, against this node or another's features.
 //!
-//! An image is judged as the hook judges it: by this node's local specifications and layout too (`node_sources.rs`), unless it is
-//! another node's features that count.
+//! An image is judged as the hook judges it: by this node's local specifications and layout too (`node_sources.rs`),
+//! unless it is another node's features that count.
 //!
 //! The exit code is the verdict's: 0 compatible, 1 incompatible, 3 no specification, 4 undecided; 2 is a usage error.
 

@@ -1,5 +1,5 @@
-//! Programs that know credentials: they get one question on standard input, two seconds, and 64 KiB for the answer; then they
-//! are killed with everything they started.
+//! Programs that know credentials: they get one question on standard input, two seconds, and 64 KiB for the answer;
+//! then they are killed with everything they started.
 //!
 //! Shared by Docker's credential helpers and the kubelet's credential provider plugins. What they print on standard error is
 //! thrown away, since it may hold what must not be seen.

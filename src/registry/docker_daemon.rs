@@ -1,9 +1,9 @@
 //! Docker's daemon.json: mirrors of Docker Hub, and registries without (good) TLS.
 //!
-//! Source: dockerd's reference, `registry-mirrors` and `insecure-registries`; moby `registry/config.go`. Read where neither
-//! registries.conf nor containerd's folder speaks of the registry, as on a node that has Docker alone. A mirror stands in for
-//! Docker Hub only, and images keep their path there. An insecure registry is a host with its port, or a network of
-//! addresses.
+//! Source: dockerd's reference, `registry-mirrors` and `insecure-registries`; moby `registry/config.go`. Read where
+//! neither registries.conf nor containerd's folder speaks of the registry, as on a node that has Docker alone. A
+//! mirror stands in for Docker Hub only, and images keep their path there. An insecure registry is a host with its
+//! port, or a network of addresses.
 
 use std::net::IpAddr;
 

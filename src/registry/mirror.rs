@@ -2,9 +2,8 @@
 //!
 //! Only manifests and specifications are read, never an image. What a layout holds of an image is all or nothing: a
 //! specification of the index without that of a platform would be judged by where it should not be. That nothing is
-//! attached to a manifest is written down too: nodes cannot ask. Everything is
-//! written as a whole or not at all, and blobs before the entry that names them; what is there already stays, and what is damaged is
-//! mended.
+//! attached to a manifest is written down too: nodes cannot ask. Everything is written as a whole or not at all, and
+//! blobs before the entry that names them; what is there already stays, and what is damaged is mended.
 
 use std::fs::{self, File};
 use std::io;

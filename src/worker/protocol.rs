@@ -297,7 +297,8 @@ pub fn read_request<T: DeserializeOwned>(input: impl Read) -> io::Result<T> {
     Ok(serde_json::from_slice(&bytes)?)
 }
 
-/// Reads a specification that comes as it stands in its file, up to one byte more than is allowed, for the decoder to refuse.
+/// Reads a specification that comes as it stands in its file, up to one byte more than is allowed, for the decoder to
+/// refuse.
 pub fn read_specification(input: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     input.take(limits::SPECIFICATION_BYTES + 1).read_to_end(&mut bytes)?;

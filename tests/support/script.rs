@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Puts a script in place of whatever is at `path`, making its folder. It is written by another process: a file that this one has open for
-/// writing when another thread forks cannot be executed.
+/// Puts a script in place of whatever is at `path`, making its folder. It is written by another process: a file that
+/// this one has open for writing when another thread forks cannot be executed.
 pub fn write_script(path: &Path, script: &str, mode: u32) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let mut shell = Command::new("sh")
