@@ -60,7 +60,7 @@ impl Tree {
     fn disable(&self, adapter: &dyn Adapter) -> Vec<String> {
         let ledger = Ledger::load(&self.node(), adapter.name()).unwrap();
         let undone = ledger.undo(&self.node()).unwrap();
-        ledger.restore(&self.node(), adapter.name(), &undone).unwrap();
+        ledger.restore(&self.node(), adapter.name(), &undone, false).unwrap();
         undone.changed_since
     }
 
@@ -549,11 +549,11 @@ fn scripts_wait_for_the_daemon_that_runs_them_and_are_not_forgotten() {
     let ledger = Ledger::load(&tree.node(), "crio").unwrap();
     let mut undone = ledger.undo(&tree.node()).unwrap();
     let scripts = undone.take_scripts();
-    ledger.restore(&tree.node(), "crio", &undone).unwrap();
+    ledger.restore(&tree.node(), "crio", &undone, true).unwrap();
     assert!(!tree.at("/etc/crio/crio.conf.d/99-imgcompat.conf").exists());
     assert!(tree.at("/etc/imgcompat/runtimes/crio-crun").exists(), "what runs still calls it");
     assert_eq!(Ledger::load(&tree.node(), "crio").unwrap(), ledger);
-    ledger.restore(&tree.node(), "crio", &scripts).unwrap();
+    ledger.restore(&tree.node(), "crio", &scripts, false).unwrap();
     assert_eq!(tree.files(), before);
 }
 

@@ -43,7 +43,7 @@ pub fn run(args: &Args) -> Outcome {
     let scripts = undone.take_scripts();
     let own = own_files(adapter, &node, &undone)?;
     if !args.dry_run {
-        ledger.restore(&node, adapter.name(), &undone).map_err(failed)?;
+        ledger.restore(&node, adapter.name(), &undone, true).map_err(failed)?;
         own.iter().try_for_each(|change| put(&node, change, 0o644)).map_err(failed)?;
     }
     let mut text = said(&node, &ledger, &undone, &own, args.dry_run);
@@ -64,7 +64,9 @@ pub fn run(args: &Args) -> Outcome {
     let waiting = is_read_at_start(adapter, &undone.changes)
         || running::is_older_than_its_configuration(&node, adapter).is_some();
     restart(adapter, !args.dry_run && waiting, args.restart && node.is_running())?;
-    if !scripts.changes.is_empty() && !args.dry_run && running::may_run_scripts(&node, adapter) {
+    // The record stays too: who removes the programs sees by it that they are still called.
+    let called = !ledger.is_empty() && !args.dry_run && running::may_call_us(&node, adapter);
+    if called && !scripts.changes.is_empty() {
         super::print(&format!(
             "{} stays until {name} was restarted, which runs what is there; then: imgcompat disable {name}\n",
             ledger::SCRIPTS,
@@ -72,7 +74,7 @@ pub fn run(args: &Args) -> Outcome {
         ))?;
     } else {
         if !args.dry_run {
-            ledger.restore(&node, adapter.name(), &scripts).map_err(failed)?;
+            ledger.restore(&node, adapter.name(), &scripts, called).map_err(failed)?;
         }
         super::print(&shown(&scripts.changes, args.dry_run))?;
     }
@@ -80,6 +82,7 @@ pub fn run(args: &Args) -> Outcome {
     let nothing =
         [&undone.changes, &scripts.changes, &own].iter().all(|changes| changes.is_empty());
     let nothing = nothing
+        && !waiting
         && [&undone.links, &undone.changed_since, &others].iter().all(|list| list.is_empty());
     let left = nothing && still_calls_us(adapter, &node)?;
     Ok(ExitCode::from(u8::from(left || !undone.changed_since.is_empty() || !others.is_empty())))

@@ -22,8 +22,7 @@ pub fn is_older_than_its_configuration(node: &Node, engine: &dyn Adapter) -> Opt
     let service = engine.service().filter(|_| node.is_running())?;
     let ledger = Ledger::load(node, engine.name()).ok()?;
     let read = ledger.paths().filter(|path| engine.read_at_start(path));
-    let changed =
-        read.filter_map(|path| fs::metadata(node.at(path)).ok()?.modified().ok()).max()?;
+    let changed = read.filter_map(|path| changed(&node.file(path))).max()?;
     let started = started(Path::new("/proc"), engine.program())?;
     if started + PRECISION >= changed {
         return None;
@@ -32,8 +31,14 @@ pub fn is_older_than_its_configuration(node: &Node, engine: &dyn Adapter) -> Opt
     Some(Finding::problem(engine.name(), text, format!("systemctl restart {service}")))
 }
 
-/// True if the engine's daemon runs with a configuration that names our scripts, or if that cannot be seen.
-pub fn may_run_scripts(node: &Node, engine: &dyn Adapter) -> bool {
+/// When a file was changed, or taken out of its directory.
+fn changed(file: &Path) -> Option<SystemTime> {
+    let metadata = fs::metadata(file).or_else(|_| fs::metadata(file.parent().unwrap_or(file)));
+    metadata.ok()?.modified().ok()
+}
+
+/// True if the engine's daemon runs with a configuration that is there no more, or if that cannot be seen.
+pub fn may_call_us(node: &Node, engine: &dyn Adapter) -> bool {
     let unseen = engine.service().is_some() && !Path::new("/proc/stat").exists();
     node.is_running() && (unseen || is_older_than_its_configuration(node, engine).is_some())
 }
@@ -115,6 +120,17 @@ mod tests {
         assert_eq!(started(proc.path(), "containerd"), at(1009));
         assert_eq!(started(proc.path(), "a) (b"), at(1000).map(|t| t + Duration::from_millis(10)));
         assert_eq!(started(proc.path(), "dockerd"), None);
+    }
+
+    #[test]
+    fn a_file_that_was_removed_was_changed_when_its_directory_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("daemon.json");
+        fs::write(&file, "{}").unwrap();
+        assert_eq!(changed(&file), fs::metadata(&file).unwrap().modified().ok());
+        fs::remove_file(&file).unwrap();
+        assert_eq!(changed(&file), fs::metadata(dir.path()).unwrap().modified().ok());
+        assert_eq!(changed(&dir.path().join("none/daemon.json")), None);
     }
 
     #[test]

@@ -257,15 +257,21 @@ impl Ledger {
         Ok(undone)
     }
 
-    /// Undoes; forgets it all once nothing of it is left.
-    pub fn restore(&self, node: &Node, engine: &str, undone: &Undone) -> Result<(), String> {
+    /// Undoes. The ledger stays as long as something of it is left, or a daemon runs that has read what was undone.
+    pub fn restore(
+        &self,
+        node: &Node,
+        engine: &str,
+        undone: &Undone,
+        is_read: bool,
+    ) -> Result<(), String> {
         for change in &undone.changes {
             put(node, change, 0o644)?;
         }
         for link in &undone.links {
             remove(&node.at(link))?;
         }
-        if self.files.iter().any(|entry| entry.is_left(node)) {
+        if is_read || self.files.iter().any(|entry| entry.is_left(node)) {
             return Ok(());
         }
         remove(&node.file(&place(engine)))
