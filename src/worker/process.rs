@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -22,6 +23,8 @@ use super::protocol::{
 use crate::deadline::Deadline;
 use crate::{files, limits};
 
+/// Time between two looks at a child that is about to end.
+const LONGEST_PAUSE: Duration = Duration::from_millis(3);
 /// Largest answer: header, manifest, specification and its checked form.
 const ANSWER_BYTES: usize =
     (limits::MANIFEST_BYTES + limits::SPECIFICATION_BYTES + limits::CACHE_FILE_BYTES + (2 << 20))
@@ -143,11 +146,15 @@ impl Worker {
             .spawn()
             .map_err(start)?;
         let conversation = converse(&mut child, input, deadline);
-        let status = end(&mut child, conversation.is_ok());
+        let ended = conversation.as_ref().ok().and_then(|_| ended(&mut child, deadline));
+        if ended.is_none() {
+            kill(&mut child);
+        }
         let (answer, stderr) = conversation?;
-        match status {
-            Ok(status) if status.success() => Ok(answer),
-            other => Err(WorkerError::Died { status: describe(other), stderr }),
+        match ended {
+            Some(Ok(status)) if status.success() => Ok(answer),
+            Some(other) => Err(WorkerError::Died { status: describe(other), stderr }),
+            None => Err(WorkerError::DeadlineExceeded),
         }
     }
 }
@@ -165,13 +172,25 @@ fn describe(status: io::Result<ExitStatus>) -> String {
     status.map_or_else(|error| error.to_string(), |status| status.to_string())
 }
 
-/// Kills what is left of the process group and takes the child's status, so that no process stays behind.
-fn end(child: &mut Child, finished: bool) -> io::Result<ExitStatus> {
-    let group = i32::try_from(child.id()).map(Pid::from_raw);
-    if !finished && let Ok(group) = group {
-        let _ = killpg(group, Signal::SIGKILL);
+/// The status of a child that has closed its pipes, and so is about to end; `None` if it goes on until the deadline.
+fn ended(child: &mut Child, deadline: &Deadline) -> Option<io::Result<ExitStatus>> {
+    let mut pause = Duration::from_micros(50);
+    loop {
+        match child.try_wait() {
+            Ok(None) if deadline.has_passed() => return None,
+            Ok(None) => std::thread::sleep(pause),
+            other => return other.transpose(),
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
-    child.wait()
+}
+
+/// Kills the process group and takes the child's status, so that no process stays behind.
+fn kill(child: &mut Child) {
+    if let Ok(group) = i32::try_from(child.id()) {
+        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+    }
+    let _ = child.wait();
 }
 
 /// One pipe of the child, as long as it is of interest.
@@ -308,7 +327,7 @@ fn wait(pipes: &[&Pipe<'_>], deadline: &Deadline) -> Result<(), WorkerError> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use super::*;
 
@@ -344,6 +363,14 @@ mod tests {
     fn a_worker_that_hangs_is_killed_with_its_children() {
         let start = Instant::now();
         let result = run("sleep 100 & sleep 100", b"", 300);
+        assert!(matches!(result, Err(WorkerError::DeadlineExceeded)), "{result:?}");
+        assert!(start.elapsed() < Duration::from_secs(20));
+    }
+
+    #[test]
+    fn a_worker_that_closes_its_pipes_and_does_not_end_is_killed_too() {
+        let start = Instant::now();
+        let result = run("exec <&- >&- 2>&-; sleep 100", b"", 300);
         assert!(matches!(result, Err(WorkerError::DeadlineExceeded)), "{result:?}");
         assert!(start.elapsed() < Duration::from_secs(20));
     }
