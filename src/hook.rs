@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, Read, Stdin};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::panic;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -66,19 +67,15 @@ pub fn main() -> ExitCode {
 
 fn judge(began: Instant, arguments: Arguments, problem: Option<String>) -> ExitCode {
     surroundings::put_away();
-    let fail_closed = arguments.fail_closed;
     let mut input = Input { stdin: io::stdin(), ended: false };
     // A panic is reported by the record, in its own words; the default report would be a second message.
     panic::set_hook(Box::new(|_| {}));
-    let action = match (gate(began, arguments), problem) {
-        (Ok(gate), None) => gate.decide_in_any_case("imgcompat-hook", |deadline| {
+    let (gate, unusable) = gate(began, arguments);
+    let action = match problem.or(unusable) {
+        None => gate.decide_in_any_case("imgcompat-hook", |deadline| {
             start::hook::read(&mut input, deadline)
         }),
-        (Ok(gate), Some(problem)) => gate.without_policy(&problem),
-        (Err(problem), _) => {
-            eprintln!("imgcompat-hook: {problem}");
-            if fail_closed { Action::Deny } else { Action::Allow }
-        }
+        Some(problem) => gate.without_policy(&problem),
     };
     drain(&mut input);
     match action {
@@ -125,47 +122,61 @@ fn drain(input: &mut Input) {
     }
 }
 
-fn gate(began: Instant, arguments: Arguments) -> Result<Gate, String> {
-    let host = match &arguments.host_root {
-        Some(prefix) => HostRoot::from_prefix(prefix).map_err(|error| error.to_string())?,
-        None => HostRoot::local(),
+/// The gate, and why it cannot judge by the host that the arguments name.
+fn gate(began: Instant, arguments: Arguments) -> (Gate, Option<String>) {
+    let (host, problem) = match arguments.host_root.as_deref().map(HostRoot::from_prefix) {
+        Some(Err(error)) => (HostRoot::local(), Some(error.to_string())),
+        Some(Ok(host)) => (host, None),
+        None => (HostRoot::local(), None),
     };
-    Ok(Gate {
+    let gate = Gate {
         paths: arguments.root.as_deref().map_or_else(Paths::of_this_user, Paths::below),
         host,
         worker: Worker::of_this_program(),
         fail_closed: arguments.fail_closed,
         listener: Listener::Runtime,
         began,
-    })
+    };
+    (gate, problem)
 }
 
+/// Reads the arguments to their end: what comes after a mistake was meant as well, `--fail-closed` above all.
 fn parse(arguments: &[OsString]) -> Result<Task, (Arguments, String)> {
     let mut parsed = Arguments::default();
-    let mut rest = arguments.iter();
+    let mut problem = None;
+    let mut rest = arguments.iter().peekable();
     while let Some(argument) = rest.next() {
         let text = argument.to_str().unwrap_or_default();
         let (name, inline) = match text.split_once('=') {
             Some((name, value)) => (name, Some(value.to_owned())),
             None => (text, None),
         };
-        let mut value = || inline.clone().or_else(|| rest.next()?.to_str().map(str::to_owned));
-        match name {
-            "--fail-closed" => parsed.fail_closed = true,
-            "--root" => match value() {
-                Some(root) => parsed.root = Some(PathBuf::from(root)),
-                None => return Err((parsed, "--root needs a directory".to_owned())),
-            },
-            "--host-root" => match value() {
-                Some(root) => parsed.host_root = Some(root),
-                None => return Err((parsed, "--host-root needs a prefix".to_owned())),
-            },
-            "--version" => return Ok(Task::Print(VERSION.to_owned())),
-            "--help" | "-h" => return Ok(Task::Print(USAGE.to_owned())),
-            _ => return Err((parsed, unknown_argument(text))),
-        }
+        let is_value = |word: &&OsString| !word.as_bytes().starts_with(b"--");
+        let mut value =
+            || inline.clone().or_else(|| rest.next_if(is_value)?.to_str().map(str::to_owned));
+        let mistake = match name {
+            "--fail-closed" => {
+                parsed.fail_closed = true;
+                None
+            }
+            "--root" => {
+                parsed.root = value().map(PathBuf::from);
+                parsed.root.is_none().then(|| "--root needs a directory".to_owned())
+            }
+            "--host-root" => {
+                parsed.host_root = value();
+                parsed.host_root.is_none().then(|| "--host-root needs a prefix".to_owned())
+            }
+            "--version" if problem.is_none() => return Ok(Task::Print(VERSION.to_owned())),
+            "--help" | "-h" if problem.is_none() => return Ok(Task::Print(USAGE.to_owned())),
+            _ => Some(unknown_argument(text)),
+        };
+        problem = problem.or(mistake);
     }
-    Ok(Task::Judge(parsed))
+    match problem {
+        None => Ok(Task::Judge(parsed)),
+        Some(problem) => Err((parsed, problem)),
+    }
 }
 
 fn unknown_argument(text: &str) -> String {
@@ -205,7 +216,7 @@ mod tests {
         ] {
             std::fs::write(&config, policy).unwrap();
             let arguments = Arguments { root: Some(dir.path().to_owned()), ..Arguments::default() };
-            let gate = gate(Instant::now(), arguments).unwrap();
+            let (gate, _) = gate(Instant::now(), arguments);
             let (readable, mut other) = std::os::unix::net::UnixStream::pair().unwrap();
             std::io::Write::write_all(&mut other, b"x").unwrap();
             let mut input = Panicking(readable);
@@ -240,5 +251,14 @@ mod tests {
         assert!(arguments.fail_closed);
         assert!(problem.contains("`--rot`"), "{problem}");
         assert!(parse_words(&["--root"]).is_err());
+    }
+
+    #[test]
+    fn what_comes_after_a_mistake_counts_as_well() {
+        for mistake in ["--rot", "--root", "--host-root"] {
+            let (arguments, problem) = parse_words(&[mistake, "--fail-closed"]).unwrap_err();
+            assert!(arguments.fail_closed, "{mistake}");
+            assert!(problem.contains(mistake), "{problem}");
+        }
     }
 }

@@ -95,6 +95,26 @@ fn row_20_a_broken_configuration_allows_unless_told_otherwise() {
     }
 }
 
+/// What is wrong with the hook's own arguments is a broken configuration too, whoever listens.
+#[test]
+fn row_20_mistakes_in_the_arguments_allow_unless_told_otherwise() {
+    let (node, _registry, _server) = attached(&specification(FAILS));
+    for (mistake, more) in [
+        ("an unknown argument", &["--rot"][..]),
+        ("no directory", &["--host-root"]),
+        ("no such host", &["--host-root=/nonexistent/host-"]),
+    ] {
+        for (told, code) in [(None, 0), (Some("--fail-closed"), 1)] {
+            let mut command = node.command(&["sh", "-c", "exec \"$0\" \"$@\" 2>/dev/full"]);
+            command.args(more).args(told);
+            let ended = Node::finish(command, node.state().as_bytes());
+            println!("{mistake}, {told:?}: exit code {}", ended.code);
+            assert_eq!(ended.code, code, "{mistake}, {told:?}: {}", ended.stderr);
+            assert_eq!(node.record().cause, Some(Cause::Internal), "{mistake}, {told:?}");
+        }
+    }
+}
+
 #[test]
 fn row_27_starts_go_on_while_the_programs_are_replaced() {
     let (node, _registry, _server) = attached(&specification(FAILS));
