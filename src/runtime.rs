@@ -4,7 +4,7 @@
 //! errors: the file named by `--log`, and standard error; so every engine shows the whole sentence. Everything else
 //! is the real runtime's: this program becomes it, with the same arguments, environment, directory, descriptors and
 //! umask, and is gone. So, unlike the hook, it puts nothing away; what must not be inherited is kept from the
-//! worker, which is started with an empty environment and three pipes.
+//! worker, which is started with an empty environment and three pipes, and closes what else it finds open.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -21,6 +21,7 @@ use crate::host::HostRoot;
 use crate::paths::Paths;
 use crate::policy::{Action, Policy};
 use crate::start::runtime::CommandLine;
+use crate::surroundings::FileSizeSignal;
 use crate::worker::process::Worker;
 
 /// Runtimes in the order they are looked for. containerd and Docker need runc; podman and CRI-O run with either.
@@ -51,8 +52,12 @@ pub fn main() -> ExitCode {
     let program = std::env::current_exe().unwrap_or_default();
     let paths = paths(&options, &program);
     let line = CommandLine::parse(&arguments);
-    if line.starts() && judge(began, &paths, &options, &line) == Action::Deny {
-        return ExitCode::FAILURE;
+    if line.starts() {
+        // As in the hook: a record that cannot be written must not refuse the start.
+        let _until_judged = FileSizeSignal::ignored();
+        if judge(began, &paths, &options, &line) == Action::Deny {
+            return ExitCode::FAILURE;
+        }
     }
     let failure = become_runtime(&paths, &options, &program, &arguments);
     let listener = Listener::Engine { log: line.log, json: line.log_is_json };

@@ -34,9 +34,10 @@ const LIMITS: [(Resource, u64); 6] = [
     (Resource::RLIMIT_NPROC, 4096),
 ];
 
-/// What can be done as root before the confinement: stop inheriting the engine's protection from the kernel's
-/// out-of-memory killer, and keep secrets out of core dumps.
+/// What can be done as root before the confinement: close what the engine left open, stop inheriting its protection from
+/// the kernel's out-of-memory killer, and keep secrets out of core dumps. Must be called before any file is opened.
 pub fn prepare() {
+    surroundings::close_inherited();
     let _ = fs::write("/proc/self/oom_score_adj", "0");
     surroundings::keep_out_of_core_dumps();
 }

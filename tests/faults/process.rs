@@ -123,6 +123,26 @@ fn row_16_limits_on_files_and_processes_never_refuse_in_audit_mode() {
     }
 }
 
+/// The wrapper too; and the runtime that it becomes has the signals of the engine, not the wrapper's.
+#[test]
+fn row_16_a_limit_on_the_size_of_files_neither_ends_the_wrapper_nor_reaches_the_runtime() {
+    let (node, _registry, _server) = attached(&specification(FAILS));
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = folder.path().join("runtime");
+    write_script(&runtime, "exec grep -E '^Sig(Ign|Cgt)' /proc/self/status");
+    node.write("etc/imgcompat/config.toml", "mode = 'audit'\n");
+    for limits in ["", "ulimit -f 0;"] {
+        let script = format!("{limits} exec \"$0\" \"$@\"");
+        let ended = node.create(&runtime, &["bash", "-c", &script]).output().unwrap();
+        println!("wrapper, {limits}: {}", ended.status);
+        assert!(ended.status.success(), "{limits}: {ended:?}");
+        let text = String::from_utf8(ended.stdout).unwrap();
+        let ignored = text.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+        let ignored = u64::from_str_radix(ignored.trim(), 16).unwrap();
+        assert_eq!(ignored & (1 << (nix::libc::SIGXFSZ - 1)), 0, "{limits}: {text}");
+    }
+}
+
 /// An engine with low limits whose root may not raise them: the worker keeps those that are lower than its own.
 #[test]
 fn row_16_a_worker_under_lower_limits_than_its_own_still_answers() {

@@ -1,14 +1,17 @@
 //! Attacks that are no faults and need the whole program: what is opened, what is inherited, who can read what is kept.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::time::Duration;
 
+use imgcompat::deadline::Deadline;
+use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 
 use crate::attached::{FAILS, FITS, attached, specification};
 use crate::disk::has_strace;
 use crate::is_root;
-use crate::node::Node;
+use crate::node::{Node, installed};
 
 /// A root file system that is a trap, and a bundle full of links, while every path that is opened is watched.
 #[test]
@@ -92,6 +95,39 @@ fn the_environment_is_put_away() {
     println!("a hostile environment: exit code {}: {}", ended.code, ended.stderr.trim());
     assert_eq!((plain.code, ended.code), (1, 1), "{}", ended.stderr);
     assert_eq!(node.record().verdict, "incompatible");
+}
+
+/// What the engine left open reaches no worker, not even on kernels that cannot close all of it in one call.
+#[test]
+fn a_worker_closes_what_it_inherited() {
+    let folder = tempfile::tempdir().unwrap();
+    let inherited = folder.path().join("inherited");
+    nix::unistd::mkfifo(&inherited, Mode::S_IRWXU).unwrap();
+    let old_kernel = "strace -qq -o /dev/null -e inject=close_range:error=ENOSYS";
+    for kernel in ["", old_kernel].iter().take(1 + usize::from(has_strace())) {
+        // It has a writer from the worker's start on, and as long as the worker has descriptor 9.
+        let reader = OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlag::O_NONBLOCK.bits())
+            .open(&inherited)
+            .unwrap();
+        let script = format!("exec {kernel} sh -c 'exec \"$0\" worker check 9>\"$1\"' \"$@\"");
+        let mut worker = std::process::Command::new("sh")
+            .args(["-c", &script, "sh"])
+            .args([&installed().join("imgcompat"), &inherited])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        // Its input stays open, so that it goes on.
+        let closed = Deadline::after(Duration::from_secs(20)).wait_readable(&reader).unwrap();
+        println!("{kernel}: closed: {closed}");
+        assert_eq!(worker.try_wait().unwrap(), None, "{kernel}");
+        drop(worker.stdin.take());
+        worker.wait().unwrap();
+        assert!(closed, "{kernel}");
+    }
 }
 
 /// Names of images are other tenants' business: cache and log are root's alone.

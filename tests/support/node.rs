@@ -1,6 +1,7 @@
 //! A node for tests: storage with one image and one container as podman leaves them, imgcompat's own files below a
 //! scratch directory, and the real hook run the way a runtime runs it.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -25,6 +26,7 @@ pub fn install() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     for (name, built) in [
         ("imgcompat-hook", env!("CARGO_BIN_EXE_imgcompat-hook")),
+        ("imgcompat-runtime", env!("CARGO_BIN_EXE_imgcompat-runtime")),
         ("imgcompat", env!("CARGO_BIN_EXE_imgcompat")),
     ] {
         let path = directory.path().join(name);
@@ -173,6 +175,23 @@ impl Node {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        command
+    }
+
+    /// The installed wrapper in place of `runtime`, asked to create the container; run through `wrapper`.
+    pub fn create(&self, runtime: &Path, wrapper: &[&str]) -> Command {
+        let installed = installed().join("imgcompat-runtime");
+        let words = wrapper.iter().map(OsStr::new).chain([installed.as_os_str()]);
+        let words = words.collect::<Vec<_>>();
+        let mut command = Command::new(words[0]);
+        command
+            .args(&words[1..])
+            .arg(format!("--imgcompat-root={}", self.root().display()))
+            .arg(format!("--imgcompat-runtime={}", runtime.display()))
+            .args(["create", "--bundle"])
+            .arg(self.bundle())
+            .arg(CONTAINER)
+            .stdin(Stdio::null());
         command
     }
 
