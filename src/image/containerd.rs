@@ -13,7 +13,7 @@ use super::identity::{
     Engine, Identification, ImageIdentity, NotJudged, Unidentified, move_to_front, push_new,
 };
 use super::known_as::{KnownAs, Pod};
-use super::names::{is_confirmed, repositories};
+use super::names::{confirmed, repositories};
 use super::place::{self, Task};
 use crate::deadline::Deadline;
 use crate::oci::{Digest, Platform, Reference};
@@ -237,7 +237,7 @@ fn identity(image_id: Digest, typed: Option<&str>, candidates: &[NamedImage<'_>]
     }
     let reference = typed
         .and_then(|typed| typed.parse::<Reference>().ok())
-        .filter(|typed| is_confirmed(typed, &names));
+        .and_then(|typed| confirmed(typed, &names));
     let (mut manifests, mut indexes) = (Vec::new(), Vec::new());
     for named in candidates {
         push_new(&mut manifests, named.platform.manifest.clone());

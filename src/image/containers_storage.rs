@@ -12,7 +12,7 @@ use super::identity::{
     Engine, Identification, ImageIdentity, NotJudged, Unidentified, cut, move_to_front, push_new,
 };
 use super::known_as::{KnownAs, Pod};
-use super::names::{is_confirmed, repositories};
+use super::names::{confirmed, repositories};
 use super::remembered::{Memory, Remembered};
 use super::storage_records::{ContainerMetadata, ContainerRecord, ImageRecord, Store};
 use crate::limits;
@@ -211,7 +211,7 @@ fn image_identity(
     let image_id = Digest::from_hex(image).map_err(|_| Unidentified::BadImageId(cut(image)))?;
     let Remembered { names, mut manifests, mut indexes, .. } =
         known_image(store, image, &image_id, memory)?;
-    let reference = typed_name.parse().ok().filter(|typed| is_confirmed(typed, &names));
+    let reference = typed_name.parse().ok().and_then(|typed| confirmed(typed, &names));
     if let Some(digest) = reference.as_ref().and_then(|r: &Reference| r.digest.as_ref()) {
         move_to_front(&mut manifests, digest);
         move_to_front(&mut indexes, digest);

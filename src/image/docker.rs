@@ -19,7 +19,7 @@ use super::identity::{
     Engine, Identification, ImageIdentity, Unidentified, cut, move_to_front, push_new,
 };
 use super::known_as::KnownAs;
-use super::names::{is_confirmed, repositories};
+use super::names::{confirmed, repositories, without_idle_tag};
 use super::place::{self, Task};
 use crate::deadline::Deadline;
 use crate::oci::{Digest, Reference, Repository};
@@ -179,6 +179,7 @@ fn by_containerd_store(
     };
     let PlatformImage { index, manifest, config, .. } = platform;
     let reference = full_reference(&container.config.image);
+    let reference = reference.map(|typed| without_idle_tag(typed, &[]));
     let mut names: Vec<String> = reference.iter().map(ToString::to_string).collect();
     if reference.as_ref().is_none_or(|reference| reference.repository.is_local()) {
         names.extend(other_names()?);
@@ -229,7 +230,7 @@ fn by_older_store(
         return Err(Unidentified::image_gone(&container.id, &container.config.image));
     }
     let reference =
-        full_reference(&container.config.image).filter(|typed| is_confirmed(typed, &names));
+        full_reference(&container.config.image).and_then(|typed| confirmed(typed, &names));
     let mut repositories = repositories(reference.as_ref(), &names);
     let pulled: Vec<Reference> = names.iter().filter_map(|name| name.parse().ok()).collect();
     let mut pulled_by: Vec<Digest> = Vec::new();

@@ -111,6 +111,9 @@ fn cri_names_the_image_by_its_id() {
         named(config.as_str(), &index),
         named("r.example/b:1", &other),
     ];
+    let spoofed = format!("r.example/a:allowed@{index}");
+    let by_digest = node.image(cri("r.example/a:1", &config, images.clone()), Some(&spoofed));
+    assert_eq!(by_digest.policy_names(), [format!("r.example/a@{index}")]);
     let identity = node.image(cri("r.example/a:1", &config, images), Some("r.example/a:1"));
     assert_eq!(identity.image_id, config);
     assert_eq!(identity.manifests, [manifest]);

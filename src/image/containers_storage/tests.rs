@@ -134,6 +134,20 @@ fn a_name_that_the_image_never_had_does_not_count() {
 }
 
 #[test]
+fn a_tag_beside_a_digest_counts_only_if_the_image_has_it() {
+    let lab = Lab::new();
+    for (tag, counts) in [("1", true), ("allowed", false)] {
+        let typed = format!("reg.example/ma:{tag}@{}", lab.manifest);
+        lab.write_container("containers.json", "layer1", &typed, "");
+        let expected = match counts {
+            true => typed,
+            false => format!("reg.example/ma@{}", lab.manifest),
+        };
+        assert_eq!(lab.identity().policy_names(), [expected]);
+    }
+}
+
+#[test]
 fn a_local_tag_does_not_hide_where_the_image_came_from() {
     let lab = Lab::new();
     lab.write_container("containers.json", "layer1", "localhost/l:1", "");
