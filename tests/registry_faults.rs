@@ -17,6 +17,7 @@ use faulty_server::{Reply, Server, answer, with_header};
 use imgcompat::oci::{Digest, Repository, media_type};
 use imgcompat::registry::access::{Access, Options};
 use imgcompat::registry::fetch::fetch;
+use imgcompat::registry::node_files::NodeFiles;
 use imgcompat::tasks::fetch::run_with;
 use imgcompat::worker::protocol::{FetchOutcome, FetchRequest, UnavailableKind};
 
@@ -466,6 +467,49 @@ fn nothing_is_sent_before_the_worker_is_confined() {
     });
     done.unwrap();
     must_be_found("worker", FetchOutcome::read_from(&mut output.as_slice()).unwrap());
+}
+
+/// Whoever started the worker kills it at the deadline, and nobody would be left to end what the worker started.
+#[test]
+fn a_credential_helper_is_ended_before_the_worker_s_time_is_over() {
+    if !nix::unistd::geteuid().is_root() {
+        println!("skipped: needs root, whose helpers come from the system's folders");
+        return;
+    }
+    let node = tempfile::tempdir().unwrap();
+    let (bin, pid) = (node.path().join("usr/bin"), node.path().join("pid"));
+    let conf = node.path().join("etc/containers/registries.conf");
+    for folder in [&bin, &conf.parent().unwrap().to_owned()] {
+        std::fs::create_dir_all(folder).unwrap();
+    }
+    std::fs::write(conf, "credential-helpers = ['slow', 'slow']\n").unwrap();
+    let script = format!("#!/bin/sh\necho $$ >>{}; exec sleep 1000\n", pid.display());
+    let helper = bin.join("docker-credential-slow");
+    // By another process: a file that this one has open for writing when another thread forks cannot be executed.
+    let written = std::process::Command::new("sh")
+        .args(["-c", "printf %s \"$1\" >\"$0\" && chmod 755 \"$0\""])
+        .args([helper.as_os_str(), script.as_ref()])
+        .status();
+    assert!(written.unwrap().success());
+    let repository = Repository { registry: "r.invalid".to_owned(), path: "a".to_owned() };
+    let subjects = vec![Digest::of(b"image")];
+    let request =
+        FetchRequest { repository, subjects, deadline_ms: 500, credentials: Default::default() };
+    let input = serde_json::to_vec(&request).unwrap();
+    let options = Options { files: NodeFiles::of_root(node.path()), ..options() };
+    let mut output = Vec::new();
+    run_with(options, input.as_slice(), &mut output, || Ok(())).unwrap();
+    let outcome = FetchOutcome::read_from(&mut output.as_slice()).unwrap();
+    match outcome {
+        FetchOutcome::Unavailable(failed) => {
+            assert!(failed.detail.contains("did not answer within the deadline"), "{failed}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let started = std::fs::read_to_string(&pid).unwrap();
+    let pids: Vec<&str> = started.lines().collect();
+    assert_eq!(pids.len(), 1, "no second one is started when the time is over");
+    assert!(!std::path::Path::new("/proc").join(pids[0]).exists(), "{started}");
 }
 
 #[test]

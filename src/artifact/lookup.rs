@@ -191,7 +191,7 @@ impl Lookups<'_> {
     }
 
     fn fetch(&self, key: &Key) -> Result<FetchOutcome, WorkerError> {
-        let left = self.deadline.remaining().saturating_sub(TIME_TO_ANSWER);
+        let left = time_for_worker(self.deadline);
         let request = FetchRequest {
             repository: key.repository.clone(),
             subjects: key.subjects.clone(),
@@ -243,6 +243,11 @@ impl Lookups<'_> {
             if timed_out { Lookup::DeadlineExceeded } else { Lookup::Unavailable(unavailable) };
         (self.stale(&entry).unwrap_or(otherwise), entry)
     }
+}
+
+/// The worker is to give up by itself, with the cause, before it is killed without one, and to end what it started.
+pub(super) fn time_for_worker(deadline: &Deadline) -> Duration {
+    deadline.remaining().saturating_sub(TIME_TO_ANSWER)
 }
 
 /// Checks everything that can be checked about what the worker hands over.

@@ -87,6 +87,7 @@ impl RegistryArgs {
             credentials: self.credentials()?,
             proxy: proxy_of_environment()?,
             primary_only: false,
+            deadline: None,
         })
     }
 

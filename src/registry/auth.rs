@@ -85,7 +85,7 @@ const AUTH_FILES: &str = "containers-auth.json";
 pub fn for_place(asked: Asked<'_>, options: &Options) -> Result<Option<Known>, Unavailable> {
     let mut failed = None;
     for source in sources(asked.repository, options)? {
-        match source.ask(asked, &options.files) {
+        match source.ask(asked, options) {
             Ok(Some(known)) => return Ok(Some(known)),
             Ok(None) => {}
             // Another helper of the same list may know; that this one failed is not forgotten.
@@ -153,22 +153,24 @@ fn users_files(files: &NodeFiles) -> Vec<PathBuf> {
 }
 
 impl Source {
-    fn ask(&self, asked: Asked<'_>, files: &NodeFiles) -> Result<Option<Known>, Unavailable> {
+    fn ask(&self, asked: Asked<'_>, options: &Options) -> Result<Option<Known>, Unavailable> {
         let Asked { authority, path, .. } = asked;
+        let (files, deadline) = (&options.files, options.deadline);
         let mut exposed = false;
         let credentials = match self {
             Source::File { .. } => match self.read()? {
                 Some(read) => {
                     exposed = read.everyone_can_read;
-                    auth_file::credentials_for(&read, authority, path, files)?
+                    auth_file::credentials_for(&read, authority, path, files, deadline)?
                 }
                 None => None,
             },
             Source::Helper { name, named_by } => {
-                credential_helper::get(name, authority, named_by, files)?
+                credential_helper::get(name, authority, named_by, files, deadline)?
             }
             Source::Plugins { config, folder } => {
-                credential_provider::get(config, folder, &format!("{authority}/{path}"), files)?
+                let image = format!("{authority}/{path}");
+                credential_provider::get(config, folder, &image, files, deadline)?
             }
         };
         Ok(credentials.map(|credentials| Known { credentials, from: self.place(), exposed }))

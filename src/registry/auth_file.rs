@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 
+use crate::deadline::Deadline;
 use crate::worker::protocol::{Unavailable, UnavailableKind};
 
 use super::credential_helper;
@@ -82,6 +83,7 @@ pub(super) fn credentials_for(
     authority: &str,
     path: &str,
     files: &NodeFiles,
+    deadline: Option<Deadline>,
 ) -> Result<Option<Credentials>, Unavailable> {
     let file = parse(read)?;
     let keys = keys(authority, path);
@@ -89,7 +91,7 @@ pub(super) fn credentials_for(
     let helper =
         file.helpers.iter().find(|(key, _)| same_host(key, authority)).map(|(_, name)| name);
     if let Some(name) = helper {
-        return credential_helper::get(name, server, read, files);
+        return credential_helper::get(name, server, read, files, deadline);
     }
     for key in &keys {
         if let Some(entry) = file.auths.get(key)
@@ -107,7 +109,9 @@ pub(super) fn credentials_for(
         }
     }
     match &file.store {
-        Some(name) if !name.is_empty() => credential_helper::get(name, server, read, files),
+        Some(name) if !name.is_empty() => {
+            credential_helper::get(name, server, read, files, deadline)
+        }
         _ => Ok(None),
     }
 }
@@ -197,7 +201,7 @@ mod tests {
         fn any_file_is_read_without_panic(text in "\\PC{0,200}", json in "[{}\\[\\]\":,a-z]{0,100}") {
             for bytes in [text, json] {
                 let read = Read::for_test("auth.json", bytes.into_bytes(), false);
-                let _ = credentials_for(&read, "r.example", "a/b", &NodeFiles::of_root(Path::new("/nonexistent")));
+                let _ = credentials_for(&read, "r.example", "a/b", &NodeFiles::of_root(Path::new("/nonexistent")), None);
             }
         }
     }

@@ -10,6 +10,7 @@ use std::process::Command;
 
 use serde::Deserialize;
 
+use crate::deadline::Deadline;
 use crate::files;
 use crate::worker::protocol::{Unavailable, UnavailableKind};
 
@@ -38,6 +39,7 @@ pub fn get(
     server: &str,
     named_by: &Read,
     files: &NodeFiles,
+    deadline: Option<Deadline>,
 ) -> Result<Option<Credentials>, Unavailable> {
     let unusable = |problem: String| {
         let name = failure::printable(name);
@@ -59,7 +61,7 @@ pub fn get(
         ));
     }
     let program = find(&format!("docker-credential-{name}"), files, as_root).map_err(unusable)?;
-    let output = ask(&program, server, files, as_root).map_err(unusable)?;
+    let output = ask(&program, server, files, as_root, deadline).map_err(unusable)?;
     let Some(output) = output else { return Ok(None) };
     let answer: Answer = serde_json::from_str(output.expose())
         .map_err(|_| unusable("it printed something else than credentials".to_owned()))?;
@@ -114,13 +116,14 @@ fn ask(
     server: &str,
     files: &NodeFiles,
     as_root: bool,
+    deadline: Option<Deadline>,
 ) -> Result<Option<Secret>, String> {
     let mut command = Command::new(program);
     command.arg("get");
     if as_root {
         credential_program::clean_environment(&mut command, files);
     }
-    let ended = credential_program::run(command, server.as_bytes())?;
+    let ended = credential_program::run(command, server.as_bytes(), deadline)?;
     if ended.succeeded {
         Ok(Some(ended.output))
     } else if ended.output.expose().to_ascii_lowercase().contains(NOT_FOUND) {
@@ -139,7 +142,7 @@ mod tests {
         let program = folder.path().join("usr/bin/docker-credential-test");
         credential_program::script::write_script(&program, script, mode);
         let read = Read::for_test("auth.json", vec![], trusted);
-        get("test", "r.example", &read, &NodeFiles::of_root(folder.path()))
+        get("test", "r.example", &read, &NodeFiles::of_root(folder.path()), None)
     }
 
     fn reason(result: Result<Option<Credentials>, Unavailable>) -> String {
@@ -202,7 +205,7 @@ mod tests {
     fn a_helpers_name_is_no_path() {
         let read = Read::for_test("auth.json", vec![], true);
         for name in ["", "../x", "a/b", "a b", "$(x)", "a\nb"] {
-            let text = reason(get(name, "r.example", &read, &NodeFiles::default()));
+            let text = reason(get(name, "r.example", &read, &NodeFiles::default(), None));
             assert!(text.contains("its name may have"), "{name:?}: {text}");
         }
     }

@@ -32,23 +32,37 @@ pub(super) fn clean_environment(command: &mut Command, files: &NodeFiles) {
     command.env_clear().env("PATH", path).envs(files.home.as_ref().map(|home| ("HOME", home)));
 }
 
-/// Runs a program to its end, or to that of its time.
-pub(super) fn run(mut command: Command, question: &[u8]) -> Result<Ended, String> {
+/// Runs a program to its end, or to that of its time. Whoever waits for the answer kills this process at its own
+/// deadline, and then nobody is left to end the program: so it has no time beyond that.
+pub(super) fn run(
+    mut command: Command,
+    question: &[u8],
+    deadline: Option<Deadline>,
+) -> Result<Ended, String> {
+    let earlier = deadline.filter(|deadline| deadline.remaining() < limits::HELPER_TIME);
+    if earlier.is_some_and(|deadline| deadline.has_passed()) {
+        return Err("there is no time left to ask it".to_owned());
+    }
+    let deadline = earlier.unwrap_or_else(|| Deadline::after(limits::HELPER_TIME));
+    let too_slow = || match earlier {
+        Some(_) => "it did not answer within the deadline".to_owned(),
+        None => format!("it took longer than {} s", limits::HELPER_TIME.as_secs()),
+    };
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     command.process_group(0).current_dir("/");
-    let deadline = Deadline::after(limits::HELPER_TIME);
     let mut child = command.spawn().map_err(|error| format!("it cannot be started: {error}"))?;
     let output = converse(&mut child, question, deadline);
     let ended = wait(&mut child, deadline);
-    let output = output?;
+    let output = output?.ok_or_else(too_slow)?;
     ended.map(|succeeded| Ended { output, succeeded }).ok_or_else(too_slow)
 }
 
-fn too_slow() -> String {
-    format!("it took longer than {} s", limits::HELPER_TIME.as_secs())
-}
-
-fn converse(child: &mut Child, question: &[u8], deadline: Deadline) -> Result<Secret, String> {
+/// The program's output; `None` if it did not end in time.
+fn converse(
+    child: &mut Child,
+    question: &[u8],
+    deadline: Deadline,
+) -> Result<Option<Secret>, String> {
     if let Some(mut input) = child.stdin.take() {
         // A program that ends without reading has its reasons; its output says them.
         let _ = input.write_all(question);
@@ -59,7 +73,7 @@ fn converse(child: &mut Child, question: &[u8], deadline: Deadline) -> Result<Se
     loop {
         let ready = deadline.wait_readable(&output).map_err(|error| error.to_string())?;
         if !ready {
-            return Err(too_slow());
+            return Ok(None);
         }
         let count = output.read(&mut buffer).map_err(|error| error.to_string())?;
         if count == 0 {
@@ -70,7 +84,8 @@ fn converse(child: &mut Child, question: &[u8], deadline: Deadline) -> Result<Se
             return Err(format!("it printed more than {} bytes", limits::HELPER_OUTPUT_BYTES));
         }
     }
-    String::from_utf8(bytes).map(Secret::new).map_err(|_| "it printed no text".to_owned())
+    let text = String::from_utf8(bytes).map_err(|_| "it printed no text".to_owned())?;
+    Ok(Some(Secret::new(text)))
 }
 
 /// Whether it ended well; `None` if it had to be killed. Whatever it started is killed in any case.

@@ -13,6 +13,7 @@ use std::process::Command;
 
 use serde::Deserialize;
 
+use crate::deadline::Deadline;
 use crate::files;
 use crate::limits;
 use crate::spec::yaml::{self, Document, NodeId, Value};
@@ -55,6 +56,7 @@ pub(super) fn get(
     folder: &Path,
     image: &str,
     node: &NodeFiles,
+    deadline: Option<Deadline>,
 ) -> Result<Option<Credentials>, Unavailable> {
     let Some((read, provider)) = fitting(config, image)? else { return Ok(None) };
     let failed = |problem: String| {
@@ -71,8 +73,8 @@ pub(super) fn get(
         "kind": "CredentialProviderRequest",
         "image": image,
     });
-    let ended =
-        credential_program::run(command, question.to_string().as_bytes()).map_err(failed)?;
+    let ended = credential_program::run(command, question.to_string().as_bytes(), deadline)
+        .map_err(failed)?;
     if !ended.succeeded {
         return Err(failed("it failed".to_owned()));
     }
@@ -259,7 +261,7 @@ providers:
         std::fs::write(&config, CONFIG).unwrap();
         let program = root.path().join("cloud-provider");
         credential_program::script::write_script(&program, script, mode);
-        let found = get(&config, root.path(), image, &NodeFiles::of_root(root.path()))?;
+        let found = get(&config, root.path(), image, &NodeFiles::of_root(root.path()), None)?;
         Ok(found.map(|credentials| match credentials {
             Credentials::Basic { username, password } => {
                 format!("{username}:{}", password.expose())

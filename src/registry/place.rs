@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use crate::deadline::Deadline;
 use crate::oci::Repository;
 use crate::worker::protocol::CredentialSources;
 
@@ -31,6 +32,8 @@ pub struct Options {
     pub proxy: Option<ureq::Proxy>,
     /// For writing: the registry itself, never a mirror.
     pub primary_only: bool,
+    /// When whoever waits for the answer gives up: a program that is asked for credentials must have ended by then.
+    pub deadline: Option<Deadline>,
 }
 
 /// What a server may be asked for.

@@ -18,7 +18,11 @@ pub fn run(
 ) -> io::Result<()> {
     let request: DocumentsRequest = read_request(input)?;
     let deadline = Deadline::after(Duration::from_millis(request.deadline_ms));
-    let options = Options { credential_sources: request.credentials.clone(), ..Options::default() };
+    let options = Options {
+        credential_sources: request.credentials.clone(),
+        deadline: Some(deadline),
+        ..Options::default()
+    };
     let access = Access::for_repository(&request.repository, &options);
     enter_sandbox()?;
     let answer = match access {

@@ -31,7 +31,8 @@ pub fn run_with(
 ) -> io::Result<()> {
     let request: FetchRequest = read_request(input)?;
     let deadline = Deadline::after(Duration::from_millis(request.deadline_ms));
-    let options = Options { credential_sources: request.credentials, ..options };
+    let options =
+        Options { credential_sources: request.credentials, deadline: Some(deadline), ..options };
     let access = Access::for_repository(&request.repository, &options);
     enter_sandbox()?;
     let outcome = match access {
