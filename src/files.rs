@@ -259,11 +259,16 @@ const UNMAPPED: u32 = 65_534;
 
 /// The user outside, where this runs in a user namespace whose root is an ordinary user, as rootless podman's is.
 pub fn outer_user() -> Option<u32> {
-    let map = fs::read_to_string("/proc/self/uid_map").ok()?;
+    outer_root(&fs::read_to_string("/proc/self/uid_map").ok()?)
+}
+
+/// Who root is outside. Where root is the first of many that are mapped at once (a system container), that number is
+/// nobody's outside, and in here it may be a user who has no business with root's files.
+fn outer_root(uid_map: &str) -> Option<u32> {
     let first: Vec<u32> =
-        map.lines().next()?.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        uid_map.lines().next()?.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     match first.as_slice() {
-        [0, outer, _] if *outer != 0 => Some(*outer),
+        [0, outer, 1] if *outer != 0 => Some(*outer),
         _ => None,
     }
 }
@@ -333,6 +338,18 @@ mod tests {
                 open_beneath(&root, name).is_err() || name.contains("/.") || name.contains("//"),
                 "{name}"
             );
+        }
+    }
+
+    #[test]
+    fn only_a_root_that_is_one_user_outside_is_taken_for_that_user() {
+        for (map, user) in [
+            ("         0       1000          1\n         1     100000      65536\n", Some(1000)),
+            ("         0          0 4294967295\n", None),
+            ("         0     100000      65536\n", None),
+            ("", None),
+        ] {
+            assert_eq!(outer_root(map), user, "{map}");
         }
     }
 
