@@ -10,6 +10,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
 use serde::{Deserialize, Serialize};
 
 use super::{Artifact, Source};
@@ -142,21 +144,17 @@ fn checked(
     deadline: &Deadline,
 ) -> Result<(Digest, CompileAnswer), String> {
     let unreadable = |error: io::Error| format!("it cannot be read: {error}");
-    let metadata = fs::metadata(path).map_err(unreadable)?;
-    if !files::is_trusted(&metadata) {
-        return Err(
-            "others than root can change it; run `chmod go-w` and `chown root` on it".to_owned()
-        );
-    }
-    let stamp = Stamp::of(path, &metadata);
+    let stamp = trusted(path, &fs::metadata(path).map_err(unreadable)?)?;
     let name = kept::name_for(&[path.as_os_str().as_encoded_bytes()]);
     let folder = Folder::open(cache_root, DIRECTORY).ok();
     if let Some(kept) = folder.as_ref().and_then(|folder| load(folder, &name, &stamp)) {
         return Ok((kept.digest, kept.answer));
     }
-    let bytes = fs::File::open(path)
-        .and_then(|file| files::read_open(file, limits::SPECIFICATION_BYTES))
-        .map_err(unreadable)?;
+    let (file, metadata) = open(path).map_err(unreadable)?;
+    // Another file may be there by now; what counts is what is read.
+    let stamp = trusted(path, &metadata)?;
+    let bytes = files::read_sized(file, metadata.len(), limits::SPECIFICATION_BYTES);
+    let bytes = bytes.map_err(unreadable)?;
     let answer = compiler.compile(&bytes, deadline).map_err(|error| error.to_string())?;
     let digest = Digest::of(&bytes);
     let kept = Kept { stamp, digest: digest.clone(), answer };
@@ -167,6 +165,24 @@ fn checked(
         let _ = folder.store(&name, &bytes);
     }
     Ok((digest, kept.answer))
+}
+
+/// The state of a file that root alone can change.
+fn trusted(path: &Path, metadata: &fs::Metadata) -> Result<Stamp, String> {
+    if files::is_trusted(metadata) {
+        return Ok(Stamp::of(path, metadata));
+    }
+    Err("others than root can change it; run `chmod go-w` and `chown root` on it".to_owned())
+}
+
+/// Links are followed, as those of the policy are; what is no file must not be waited for.
+fn open(path: &Path) -> io::Result<(fs::File, fs::Metadata)> {
+    let file = files::open_with(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK, Mode::empty())?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() {
+        return Ok((file, metadata));
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"))
 }
 
 fn load(folder: &Folder, name: &str, stamp: &Stamp) -> Option<Kept> {
@@ -232,6 +248,16 @@ mod tests {
         fs::write(dir.path().join("specs.d/a.yaml"), format!("images: [other]\n{RULES}")).unwrap();
         assert!(find_in(&dir, &compiler, "localhost/bb:1").artifacts.is_empty());
         assert_eq!(compiler.0.get(), 2);
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_waited_for() {
+        let (dir, compiler) = specs_dir(&[("b.yaml", "images: ['**']")]);
+        let fifo = dir.path().join("specs.d/a.yaml");
+        nix::unistd::mkfifo(&fifo, Mode::S_IRUSR).unwrap();
+        let found = find_in(&dir, &compiler, "localhost/bb:1");
+        assert_eq!(found.artifacts.len(), 1);
+        assert!(found.problems[0].contains("a.yaml: it cannot be read: it is not a regular file"));
     }
 
     #[test]
