@@ -276,7 +276,8 @@ fn a_second_run_changes_nothing_and_mends_what_is_damaged() {
     let name = format!("{}/ml:1", server.authority);
     assert_eq!(mirror(dir.path(), &[&name], "").0, 0);
     let first = state(dir.path());
-    assert_eq!(first.len(), 5, "{first:?}");
+    // Marker, index, lock, and three blobs.
+    assert_eq!(first.len(), 6, "{first:?}");
     let (code, text) = mirror(dir.path(), &["--output", "json", &name], "");
     assert_eq!(code, 0, "{text}");
     assert!(text.contains(r#""result":"found","changed":false"#), "{text}");

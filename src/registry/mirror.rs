@@ -10,6 +10,8 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
 use serde_json::{Value, json};
 
 use crate::artifact::check;
@@ -26,6 +28,8 @@ use super::{failure, fetch, resolve};
 /// Layouts can be read by everyone and changed by their owner.
 const DIRECTORY_MODE: u32 = 0o755;
 const FILE_MODE: u32 = 0o644;
+/// Who changes `index.json` holds a lock on this file of the layout.
+const LOCK: &str = ".mirror.lock";
 
 /// What counts for one manifest of an image.
 #[derive(Debug, Clone, PartialEq)]
@@ -220,11 +224,19 @@ impl Target {
         self.replace(BLOBS, digest.hex(), bytes)
     }
 
+    /// The right to change `index.json`. Whoever can read a file can lock it, so what is locked is a file that only the
+    /// owner of the layout can read, and not the layout.
+    fn lock(&self) -> Result<File, MirrorError> {
+        let path = self.directory.join(LOCK);
+        let (flags, mode) = (OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW, Mode::S_IRUSR);
+        let file = files::open_with(&path, flags, mode | Mode::S_IWUSR);
+        let locked = file.and_then(|file| file.lock().map(|()| file));
+        locked.map_err(|source| MirrorError::Write { path, source })
+    }
+
     /// Adds entries to `index.json`. Of several programs that do so one waits for the other.
     fn merge(&self, entries: &[Value]) -> Result<bool, MirrorError> {
-        let locked = File::open(&self.directory).and_then(|file| file.lock().map(|()| file));
-        let lock =
-            locked.map_err(|source| MirrorError::Write { path: self.directory.clone(), source })?;
+        let lock = self.lock()?;
         let old = self.read(INDEX)?;
         let mut index = old.clone().unwrap_or_else(
             || json!({ "schemaVersion": 2, "mediaType": media_type::IMAGE_INDEX, "manifests": [] }),
@@ -311,4 +323,30 @@ fn entry(repository: &Repository, collected: &Collected) -> Value {
         "mediaType": media, "digest": digest, "size": size,
         "artifactType": artifact_type, "annotations": annotations,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn whoever_can_only_read_the_layout_cannot_keep_it_from_being_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = dir.path().join("layout");
+        Target::open(&layout).unwrap();
+        let held: Vec<File> = [layout.clone(), layout.join(INDEX), layout.join(MARKER)]
+            .iter()
+            .map(|path| File::open(path).unwrap())
+            .collect();
+        held.iter().for_each(|file| file.lock().unwrap());
+        let mode = fs::metadata(layout.join(LOCK)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let (done, is_done) = mpsc::channel();
+        std::thread::spawn(move || done.send(Target::open(&layout).is_ok()));
+        assert_eq!(is_done.recv_timeout(Duration::from_secs(20)), Ok(true));
+    }
 }
