@@ -24,7 +24,8 @@ use crate::worker::protocol::{
 const BACK_OFF: u64 = 30;
 /// The longest back-off a registry can ask for.
 const LONGEST_BACK_OFF: u64 = 3600;
-/// What the worker has less than the hook: it is to give up by itself, with the cause, before it is killed without one.
+/// What the worker has less than the hook: it is to give up by itself, with the cause, before it is killed without one, and
+/// to end what it started.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(200);
 
 /// Whoever asks registries; the hook's worker, or a test.
@@ -245,7 +246,7 @@ impl Lookups<'_> {
     }
 }
 
-/// The worker is to give up by itself, with the cause, before it is killed without one, and to end what it started.
+/// What the hook's deadline leaves to a worker.
 pub(super) fn time_for_worker(deadline: &Deadline) -> Duration {
     deadline.remaining().saturating_sub(TIME_TO_ANSWER)
 }
