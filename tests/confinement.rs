@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind::PermissionDenied};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -90,6 +90,24 @@ fn files_processes_and_sockets_of_others_are_out_of_reach() {
         assert!(text.contains(&format!("{what}: done")), "{what} in {text}");
     }
     assert!(!text.contains("hosts: permission"), "{text}");
+}
+
+/// A call under the number that kernels with x32 know it by; those without refuse it as unknown, and only then.
+#[cfg(target_arch = "x86_64")]
+#[test]
+#[allow(unsafe_code, reason = "no safe function takes the number of a system call")]
+fn no_call_gets_through_under_its_other_number() {
+    if is_confined() {
+        sandbox::enter().unwrap();
+        // SAFETY: a process asks for its own number.
+        let number = unsafe { nix::libc::syscall(0x4000_0000 + nix::libc::SYS_getpid) };
+        let refused = number == -1 && io::Error::last_os_error().kind() == PermissionDenied;
+        println!("x32: {}", if refused { "refused" } else { "not refused" });
+        return;
+    }
+    let text = in_confinement("no_call_gets_through_under_its_other_number");
+    println!("{text}");
+    assert!(!seccomp_works() || text.contains("x32: refused"), "{text}");
 }
 
 /// True if this kernel has Landlock; found out by a thread that is thrown away.
