@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-/// OCI state on the hook's standard input. Real ones are below 4 KiB; annotations may add some.
-pub const STATE_BYTES: u64 = 1 << 20;
+/// OCI state on the hook's standard input. Real ones are below 4 KiB, but a start that is not read is not judged, and who
+/// creates a pod has a say in its annotations: 256 KiB by Kubernetes, more in handlers that the kubelet writes into some.
+/// CRI-O repeats those as JSON in JSON, where a byte may take thirteen.
+pub const STATE_BYTES: u64 = 32 << 20;
 /// How long the rest of a state is read that nobody needs any more. A runtime has it ready before it starts a hook.
 pub const DRAIN_TIME: Duration = Duration::from_secs(1);
 /// The command line of the runtime that called the hook.
 pub const COMMAND_LINE_BYTES: u64 = 64 << 10;
-/// A bundle's `config.json`. Kubernetes pods with many mounts reach some hundred KiB.
-pub const BUNDLE_CONFIG_BYTES: u64 = 16 << 20;
+/// A bundle's `config.json`. Kubernetes pods with many mounts reach some hundred KiB; the same annotations are in it, and
+/// variables, of which 2 MiB can be handed to a program: 12 MiB in JSON.
+pub const BUNDLE_CONFIG_BYTES: u64 = 64 << 20;
 /// containers/storage's `containers.json` and `images.json`: 10,000 images are about 20 MiB.
 pub const STORAGE_RECORDS_BYTES: u64 = 256 << 20;
 /// Manifests in containers/storage that are looked at for one image; real ones have two or three.

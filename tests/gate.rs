@@ -236,11 +236,11 @@ fn bad_input_is_an_internal_error_that_is_recorded_and_follows_the_policy() {
     let node = Node::with_image("localhost/bb:1");
     let state = node.state();
     let missing = state.replace("userdata", "nowhere");
-    let large = vec![b'x'; 10 << 20];
+    let large = vec![b'x'; 34 << 20];
     let table: [(&[u8], &str); 5] = [
         (b"", "is empty"),
         (&state.as_bytes()[..state.len() / 2], "not valid JSON"),
-        (&large, "larger than 1 MiB"),
+        (&large, "larger than 32 MiB"),
         (missing.as_bytes(), "cannot be read"),
         (b"null", "not valid JSON"),
     ];

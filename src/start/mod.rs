@@ -37,7 +37,7 @@ pub enum StartError {
     )]
     StateEmpty,
     /// More than any runtime sends.
-    #[error("the container state on standard input is larger than 1 MiB")]
+    #[error("the container state on standard input is larger than 32 MiB")]
     StateTooLarge,
     /// Standard input stays open.
     #[error("the container state on standard input does not end within the deadline")]

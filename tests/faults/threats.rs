@@ -71,6 +71,32 @@ fn a_configuration_that_is_a_link_is_not_read() {
     assert!(node.record().reason.contains("config.json cannot be read"));
 }
 
+/// Whoever creates a pod can write annotations, hooks and variables that fill the state and the configuration; as long as the
+/// engine takes them, the image is judged all the same.
+#[test]
+fn text_as_long_as_engines_take_it_leaves_no_start_unjudged() {
+    let (node, _registry, _server) = attached(&specification(FAILS));
+    // One byte that six stand for in JSON. Kubernetes bounds all annotations of a pod together, and etcd the whole pod.
+    let annotations = "\u{1}".repeat(256 << 10);
+    let handler = "\u{1}".repeat(1 << 20);
+    let handlers =
+        serde_json::json!({"io.kubernetes.container.preStopHandler": handler}).to_string();
+    let mut state: serde_json::Value = serde_json::from_str(&node.state()).unwrap();
+    let mut config = node.bundle_config();
+    for document in [&mut state, &mut config] {
+        document["annotations"]["pod.example/text"] = annotations.clone().into();
+        document["annotations"]["io.kubernetes.container.preStopHandler"] = handler.clone().into();
+        document["annotations"]["io.kubernetes.cri-o.Annotations"] = handlers.clone().into();
+    }
+    // The most that a program can be started with.
+    config["process"]["env"] = ["V=".to_owned() + &"\u{1}".repeat(2 << 20)].to_vec().into();
+    node.write_bundle(&config);
+    let ended = node.run(&[], state.to_string().as_bytes());
+    println!("state of {} bytes: exit code {}", state.to_string().len(), ended.code);
+    assert_eq!(ended.code, 1, "{}", node.record().reason);
+    assert_eq!(node.record().verdict, "incompatible");
+}
+
 /// The environment of the engine, which may be the image's, reaches neither the hook's decisions nor its worker.
 #[test]
 fn the_environment_is_put_away() {
