@@ -129,7 +129,7 @@ fn row_16_a_limit_on_the_size_of_files_neither_ends_the_wrapper_nor_reaches_the_
     let (node, _registry, _server) = attached(&specification(FAILS));
     let folder = tempfile::tempdir().unwrap();
     let runtime = folder.path().join("runtime");
-    write_script(&runtime, "exec grep -E '^Sig(Ign|Cgt)' /proc/self/status");
+    write_script(&runtime, "exec grep -E '^Sig(Ign|Cgt)' /proc/self/status", 0o755);
     node.write("etc/imgcompat/config.toml", "mode = 'audit'\n");
     for limits in ["", "ulimit -f 0;"] {
         let script = format!("{limits} exec \"$0\" \"$@\"");
