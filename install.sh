@@ -111,22 +111,23 @@ build() {
   musl=$machine-unknown-linux-musl
   gnu=$machine-unknown-linux-gnu
   as_builder cargo --version >/dev/null 2>&1 || die "cargo is missing: install Rust 1.92 or newer (https://rustup.rs), or give built programs with --binaries DIR"
+  # Where the programs are taken from, whatever CARGO_TARGET_DIR says.
   cd "$here"
   if has_target "$musl"; then
     say "Building: static, $musl"
     # Without musl-tools the host's compiler does: the one C library in the tree (ring) needs nothing of a libc.
-    as_builder env "CC_${musl//-/_}=$(command -v musl-gcc || echo "${CC:-gcc}")" cargo build --locked --release --target "$musl"
+    as_builder env "CC_${musl//-/_}=$(command -v musl-gcc || echo "${CC:-gcc}")" cargo build --locked --release --target-dir "$here/target" --target "$musl"
     binaries=$here/target/$musl/release
     return
   fi
   flags='-C target-feature=+crt-static'
-  if as_builder env RUSTFLAGS="$flags" cargo build --locked --release --target "$gnu"; then
+  if as_builder env RUSTFLAGS="$flags" cargo build --locked --release --target-dir "$here/target" --target "$gnu"; then
     say "Built: static, $gnu (the musl target is not installed and could not be added)"
     binaries=$here/target/$gnu/release
     return
   fi
   say "Building: dynamic (no static target works here; every container start will cost about half a millisecond more)"
-  as_builder cargo build --locked --release
+  as_builder cargo build --locked --release --target-dir "$here/target"
   binaries=$here/target/release
 }
 
