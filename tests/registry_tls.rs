@@ -224,6 +224,11 @@ fn user_name_and_password_are_taken_from_where_the_node_has_them() {
         UnavailableKind::Denied,
         "HTTP 401 (UNAUTHORIZED",
     );
+    must_fail(
+        round_trip(&registry, &node.options()),
+        UnavailableKind::Denied,
+        "asked without credentials, since none are known for it",
+    );
     let basic = |password: &str| {
         let password = Secret::new(password.to_owned());
         let credentials = Some(Credentials::Basic { username: "user".to_owned(), password });
@@ -233,9 +238,18 @@ fn user_name_and_password_are_taken_from_where_the_node_has_them() {
     round_trip(&registry, &basic("hunter2-canary")).unwrap();
     the_tool_takes_the_password_from_standard_input(&node, &registry);
     use base64::Engine as _;
-    let pair = base64::prelude::BASE64_STANDARD.encode("user:hunter2-canary");
-    let auths = format!(r#"{{"auths":{{"{}/a":{{"auth":"{pair}"}}}}}}"#, registry.authority);
-    node.write("run/containers/0/auth.json", &auths);
+    let write_auths = |pair: &str| {
+        let pair = base64::prelude::BASE64_STANDARD.encode(pair);
+        let auths = format!(r#"{{"auths":{{"{}/a":{{"auth":"{pair}"}}}}}}"#, registry.authority);
+        node.write("run/containers/0/auth.json", &auths);
+    };
+    write_auths("user:hunter2-wrong");
+    must_fail(
+        round_trip(&registry, &node.options()),
+        UnavailableKind::Denied,
+        "run/containers/0/auth.json",
+    );
+    write_auths("user:hunter2-canary");
     round_trip(&registry, &node.options()).unwrap();
 }
 

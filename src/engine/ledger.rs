@@ -75,7 +75,11 @@ fn place(engine: &str) -> String {
 /// before. Held as long as the file is open.
 pub fn lock(node: &Node) -> Result<File, String> {
     let place = node.at(DIRECTORY);
-    let failed = |error: io::Error| format!("{} cannot be used: {error}", place.display());
+    let failed = |error: io::Error| {
+        let denied = error.kind() == io::ErrorKind::PermissionDenied;
+        let hint = if denied { "; run as root" } else { "" };
+        format!("{} cannot be used: {error}{hint}", place.display())
+    };
     fs::create_dir_all(&place).map_err(failed)?;
     let directory = File::open(&place).map_err(failed)?;
     directory.lock().map_err(failed)?;

@@ -44,6 +44,8 @@ pub struct Endpoint {
     pub proxy: Option<ureq::Proxy>,
     /// What to show when asked.
     pub credentials: Option<Credentials>,
+    /// Where that is from, in words: the file, helper or plugin, or that it was given.
+    pub credentials_from: Option<String>,
     /// containerd's `ns=`: the registry a mirror stands in for.
     pub namespace: Option<String>,
     /// Headers the configuration adds.
@@ -75,20 +77,20 @@ impl Access {
         let mut access =
             Access { repository: repository.clone(), endpoints: Vec::new(), warnings: Vec::new() };
         for place in places {
-            let credentials = access.credentials(&place, options)?;
+            let credentials = access.credentials(&place, options)?.unzip();
             access.endpoints.push(endpoint(place, credentials, options, &system)?);
         }
         Ok(access)
     }
 
-    /// What to show at one place; secrets that everybody can read are worth a warning.
+    /// What to show at one place, and where it is from; secrets that everybody can read are worth a warning.
     fn credentials(
         &mut self,
         place: &Place,
         options: &Options,
-    ) -> Result<Option<Credentials>, Unavailable> {
+    ) -> Result<Option<(Credentials, String)>, Unavailable> {
         if let (Some(given), false) = (&options.credentials, place.mirror) {
-            return Ok(Some(given.clone()));
+            return Ok(Some((given.clone(), "that were given".to_owned())));
         }
         let (authority, path) = (place.authority.as_str(), place.path.as_str());
         let asked = auth::Asked { authority, path, repository: &self.repository };
@@ -101,7 +103,7 @@ impl Access {
         if known.exposed && !self.warnings.contains(&warning) {
             self.warnings.push(warning);
         }
-        Ok(Some(known.credentials))
+        Ok(Some((known.credentials, format!("from {}", known.from))))
     }
 }
 
@@ -139,7 +141,7 @@ fn places(repository: &Repository, options: &Options) -> Result<Vec<Place>, Unav
 
 fn endpoint(
     place: Place,
-    credentials: Option<Credentials>,
+    (credentials, credentials_from): (Option<Credentials>, Option<String>),
     options: &Options,
     system: &Arc<SystemRoots>,
 ) -> Result<Endpoint, Unavailable> {
@@ -169,6 +171,7 @@ fn endpoint(
         tls,
         proxy,
         credentials,
+        credentials_from,
         headers: place.headers,
         mirror: place.mirror,
         by: place.by,

@@ -144,10 +144,27 @@ impl<'a> Client<'a> {
     pub fn expect(&self, call: &Call<'_>, statuses: &[u16]) -> Result<Answer, Unavailable> {
         let answer = self.call(call)?;
         if !statuses.contains(&answer.status) {
-            return Err(failure::refused(self.host(), call.what, &answer));
+            return Err(self.refused(call.what, &answer));
         }
         self.refuse_oversize(call, &answer)?;
         Ok(answer)
+    }
+
+    /// An answer whose status is not the one hoped for.
+    pub fn refused(&self, what: &str, answer: &Answer) -> Unavailable {
+        self.with_credentials_named(failure::refused(self.host(), what, answer))
+    }
+
+    /// Who is denied something wants to know whose credentials were not enough.
+    fn with_credentials_named(&self, refused: Unavailable) -> Unavailable {
+        if refused.kind != UnavailableKind::Denied {
+            return refused;
+        }
+        let shown = match &self.endpoint.credentials_from {
+            Some(from) => format!("asked with the credentials {from}"),
+            None => "asked without credentials, since none are known for it".to_owned(),
+        };
+        Unavailable { detail: format!("{}; {shown}", refused.detail), ..refused }
     }
 
     /// An answer above its limit, or in an encoding that was not asked for, is of no use.
@@ -372,7 +389,7 @@ impl<'a> Client<'a> {
             .send(&request, self.deadline)
             .map_err(|error| failure::no_answer(&request.url.authority, token::WHAT, error))?;
         self.forget_secrets(&mut answer, request.authorization);
-        token::in_answer(&answer)
+        token::in_answer(&answer).map_err(|refused| self.with_credentials_named(refused))
     }
 }
 

@@ -131,7 +131,7 @@ impl Client<'_> {
         entries: &mut Vec<serde_json::Value>,
     ) -> Result<(), Unavailable> {
         if answer.status != 200 {
-            return Err(failure::refused(self.host(), call.what, answer));
+            return Err(self.refused(call.what, answer));
         }
         self.refuse_oversize(call, answer)?;
         let list: List = serde_json::from_slice(&answer.body).map_err(|problem| {

@@ -10,7 +10,6 @@ use crate::oci::Digest;
 use crate::worker::protocol::Unavailable;
 
 use super::client::{Call, Client, Redirects, Target};
-use super::failure;
 use super::token::Action;
 
 /// What a registry said to a manifest.
@@ -70,7 +69,7 @@ impl Client<'_> {
         let answer = self.expect(&call, &[200, 201, 202, 204, 409, 412])?;
         match answer.status {
             412 => Ok(None),
-            409 => Err(failure::refused(self.host(), &what, &answer)),
+            409 => Err(self.refused(&what, &answer)),
             _ => Ok(Some(Pushed { lists_referrers: answer.header("oci-subject").is_some() })),
         }
     }
