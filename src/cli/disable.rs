@@ -39,53 +39,106 @@ pub fn run(args: &Args) -> Outcome {
     let lock = (!args.dry_run).then(|| ledger::lock(&node)).transpose().map_err(failed)?;
     let ledger = Ledger::load(&node, adapter.name()).map_err(failed)?;
     let mut undone = ledger.undo(&node).map_err(failed)?;
-    let others = undone.keep_named(&node, &adapter.others_files(&node));
+    let naming = undone.keep_named(&node, &adapter.others_files(&node));
     let scripts = undone.take_scripts();
     let own = own_files(adapter, &node, &undone)?;
-    if !args.dry_run {
-        ledger.restore(&node, adapter.name(), &undone, true).map_err(failed)?;
-        own.iter().try_for_each(|change| put(&node, change, 0o644)).map_err(failed)?;
-    }
-    let mut text = said(&node, &ledger, &undone, &own, args.dry_run);
-    for file in &others {
-        let lines = our_lines(&node, file);
-        let _ = writeln!(
-            text,
-            "{file} still names what imgcompat made. Take these lines out of it:\n{lines}"
-        );
-    }
-    for other in also_reading(adapter, &node, undone.changes.iter().chain(&own)) {
-        let _ = writeln!(
-            text,
-            "note: {other} read the same file, and does not call imgcompat any more either"
-        );
-    }
-    super::print(&text)?;
+    let disabling = Disabling { adapter, node: &node, ledger: &ledger, dry_run: args.dry_run };
+    disabling.undo(&undone, &own)?;
+    super::print(&disabling.said(&undone, &own, &naming))?;
     let waiting = is_read_at_start(adapter, &undone.changes)
         || running::is_older_than_its_configuration(&node, adapter).is_some();
     restart(adapter, !args.dry_run && waiting, args.restart && node.is_running())?;
-    // The record stays too: who removes the programs sees by it that they are still called.
-    let called = !ledger.is_empty() && !args.dry_run && running::may_call_us(&node, adapter);
-    if called && !scripts.changes.is_empty() {
-        super::print(&format!(
-            "{} stays until {name} was restarted, which runs what is there; then: imgcompat disable {name}\n",
-            ledger::SCRIPTS,
-            name = adapter.name()
-        ))?;
-    } else {
-        if !args.dry_run {
-            ledger.restore(&node, adapter.name(), &scripts, called).map_err(failed)?;
-        }
-        super::print(&shown(&scripts.changes, args.dry_run))?;
-    }
+    super::print(&disabling.remove_scripts(&scripts)?)?;
     drop(lock);
-    let nothing =
-        [&undone.changes, &scripts.changes, &own].iter().all(|changes| changes.is_empty());
-    let nothing = nothing
-        && !waiting
-        && [&undone.links, &undone.changed_since, &others].iter().all(|list| list.is_empty());
-    let left = nothing && still_calls_us(adapter, &node)?;
-    Ok(ExitCode::from(u8::from(left || !undone.changed_since.is_empty() || !others.is_empty())))
+    let changed = [&undone.changes, &scripts.changes, &own].iter().any(|list| !list.is_empty());
+    let left_alone = !undone.changed_since.is_empty() || !naming.is_empty();
+    let nothing = !changed && !left_alone && !waiting && undone.links.is_empty();
+    let still_called = nothing && still_calls_us(adapter, &node)?;
+    Ok(ExitCode::from(u8::from(left_alone || still_called)))
+}
+
+/// One run of `disable`.
+struct Disabling<'a> {
+    adapter: &'a dyn Adapter,
+    node: &'a Node,
+    ledger: &'a Ledger,
+    dry_run: bool,
+}
+
+impl Disabling<'_> {
+    /// Everything but the scripts. The record stays for now: who removes the programs sees by it that they are called.
+    fn undo(&self, undone: &Undone, own: &[Change]) -> Result<(), super::Failure> {
+        if self.dry_run {
+            return Ok(());
+        }
+        self.ledger.restore(self.node, self.adapter.name(), undone, true).map_err(failed)?;
+        own.iter().try_for_each(|change| put(self.node, change, 0o644)).map_err(failed)
+    }
+
+    /// What was done, and what is left to do. `naming`: files of others that name what we made.
+    fn said(&self, undone: &Undone, own: &[Change], naming: &[String]) -> String {
+        let mut text = shown(&undone.changes, self.dry_run);
+        text.push_str(&shown(own, self.dry_run));
+        for link in &undone.links {
+            let _ = writeln!(text, "{:10} {link}", "removed");
+        }
+        for file in &undone.changed_since {
+            text.push_str(&self.left_alone(file));
+        }
+        for file in &undone.needed {
+            let _ = writeln!(
+                text,
+                "kept       {file}, until no file names it any more: then imgcompat disable again"
+            );
+        }
+        for file in naming {
+            let lines = our_lines(self.node, file);
+            let _ = writeln!(
+                text,
+                "{file} still names what imgcompat made. Take these lines out of it:\n{lines}"
+            );
+        }
+        for other in also_reading(self.adapter, self.node, undone.changes.iter().chain(own)) {
+            let _ = writeln!(
+                text,
+                "note: {other} read the same file, and does not call imgcompat any more either"
+            );
+        }
+        text
+    }
+
+    /// What a person does with a file that somebody else changed too.
+    fn left_alone(&self, file: &str) -> String {
+        let mut text = format!(
+            "{file} was changed after imgcompat had changed it, and is left alone. Take these lines out of it:\n{}\n",
+            our_lines(self.node, file)
+        );
+        let lost = self.ledger.lost_lines(self.node, file);
+        if !lost.is_empty() {
+            text.push_str("Before imgcompat it had these, which may have to come back:\n");
+            lost.iter().for_each(|line| text.extend([line, "\n"]));
+            text.push('\n');
+        }
+        text
+    }
+
+    /// Removes the scripts, unless a daemon may still run them, and with them the record of what was changed.
+    fn remove_scripts(&self, scripts: &Undone) -> Result<String, super::Failure> {
+        let name = self.adapter.name();
+        let called = !self.ledger.is_empty()
+            && !self.dry_run
+            && running::may_call_us(self.node, self.adapter);
+        if called && !scripts.changes.is_empty() {
+            return Ok(format!(
+                "{} stays until {name} was restarted, which runs what is there; then: imgcompat disable {name}\n",
+                ledger::SCRIPTS
+            ));
+        }
+        if !self.dry_run {
+            self.ledger.restore(self.node, name, scripts, called).map_err(failed)?;
+        }
+        Ok(shown(&scripts.changes, self.dry_run))
+    }
 }
 
 /// Engines here that read a removed file of ours too: podman and CRI-O share a hook directory.
@@ -103,37 +156,6 @@ fn also_reading<'a>(
     let reading =
         here.filter(|other| other.own_files(node).iter().any(|file| gone.contains(&file.as_str())));
     reading.map(|other| other.name()).collect()
-}
-
-/// What was done, and what is left to do.
-fn said(node: &Node, ledger: &Ledger, undone: &Undone, own: &[Change], dry_run: bool) -> String {
-    let mut text = shown(&undone.changes, dry_run);
-    text.push_str(&shown(own, dry_run));
-    for link in &undone.links {
-        let _ = writeln!(text, "{:10} {link}", "removed");
-    }
-    for file in &undone.changed_since {
-        let _ = writeln!(
-            text,
-            "{file} was changed after imgcompat had changed it, and is left alone. Take these lines out of it:\n{}",
-            our_lines(node, file)
-        );
-        let lost: String =
-            ledger.lost_lines(node, file).iter().map(|line| format!("{line}\n")).collect();
-        if !lost.is_empty() {
-            let _ = writeln!(
-                text,
-                "Before imgcompat it had these, which may have to come back:\n{lost}"
-            );
-        }
-    }
-    for file in &undone.needed {
-        let _ = writeln!(
-            text,
-            "kept       {file}, until no file names it any more: then imgcompat disable again"
-        );
-    }
-    text
 }
 
 /// Where nothing is on record: is that right? The record may be lost, and then nobody but a person can undo it.
