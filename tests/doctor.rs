@@ -59,6 +59,20 @@ impl Tree {
 }
 
 #[test]
+fn a_directory_of_the_policy_that_others_can_write_is_a_problem() {
+    for (directory, subject) in
+        [("config.d", "policy"), ("specs.d", "specifications"), ("", "policy")]
+    {
+        let tree = Tree::new();
+        let path = tree.at("/etc/imgcompat").join(directory);
+        fs::create_dir_all(&path).unwrap();
+        assert!(!tree.findings().iter().any(|f| f.finding.contains("can put files")));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
+        tree.expect(Level::Problem, subject, "others than root can put files into");
+    }
+}
+
+#[test]
 fn a_node_in_order_has_no_problem() {
     let tree = Tree::new();
     let worst = tree.findings().iter().map(|finding| finding.level).max();

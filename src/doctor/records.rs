@@ -23,10 +23,12 @@ use crate::{files, limits};
 const TAIL_BYTES: u64 = 4 << 20;
 /// Days before its end at which an exception is worth a look.
 const SOON: time::Duration = time::Duration::days(14);
+
 /// Looks at everything of ours that is not an engine's.
 pub fn examine(node: &Node, paths: &Paths) -> Vec<Finding> {
     let mut findings = policy(paths);
     findings.extend(specifications(paths));
+    findings.extend(open_directories(paths));
     findings.push(directory("cache", &paths.cache()));
     findings.push(directory("log", &paths.log_dir()));
     findings.push(system_log(node));
@@ -111,6 +113,27 @@ fn specifications(paths: &Paths) -> Vec<Finding> {
                 number => format!("{number} local specifications"),
             },
         ));
+    }
+    findings
+}
+
+/// Where others than root can put a file they can have every start allowed: one that is not root's makes the policy unusable.
+fn open_directories(paths: &Paths) -> Vec<Finding> {
+    let config = paths.config();
+    let directories = [
+        ("policy", config.parent().map(Path::to_owned)),
+        ("policy", Some(paths.config_dir())),
+        ("specifications", Some(paths.specs_dir())),
+    ];
+    let mut findings = Vec::new();
+    for (subject, directory) in directories {
+        let Some(directory) = directory else { continue };
+        if fs::metadata(&directory).is_ok_and(|metadata| !files::is_trusted(&metadata)) {
+            let shown = directory.display();
+            let finding = format!("others than root can put files into {shown}");
+            let mend = format!("chown root {shown}; chmod go-w {shown}");
+            findings.push(Finding::problem(subject, finding, mend));
+        }
     }
     findings
 }
