@@ -5,6 +5,8 @@
 setup_suite() {
   # shellcheck source=tests/engines/engine.bash
   . "$ENGINES/engine.bash"
+  # The distribution's client and daemon, which are of one version, before any that somebody put beside them.
+  export PATH=/usr/sbin:/usr/bin:$PATH
   local name
   for name in dockerd docker runc skopeo jq curl; do
     command -v "$name" >/dev/null || { echo "$name is not installed" >&2; return 1; }
