@@ -254,6 +254,11 @@ pub fn is_trusted(metadata: &fs::Metadata) -> bool {
     metadata.mode() & 0o022 == 0 && (own || of_host())
 }
 
+/// What an error says to whoever is not root, to be put behind it; nothing where root would fare no better.
+pub fn advice(error: &io::Error) -> &'static str {
+    if error.kind() == io::ErrorKind::PermissionDenied { "; run as root" } else { "" }
+}
+
 /// The user that files of unmapped users seem to belong to.
 const UNMAPPED: u32 = 65_534;
 

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use super::lookup::{Lookup, time_for_worker};
+use super::lookup::{Lookup, milliseconds_for_worker};
 use crate::deadline::Deadline;
 use crate::image::ImageIdentity;
 use crate::oci::{Digest, Document, Repository};
@@ -64,8 +64,7 @@ impl Documents<'_> {
             repository: repository.clone(),
             digests: identity.pulled_by.iter().take(limits::PULLED_DIGESTS).cloned().collect(),
             image_id: identity.image_id.clone(),
-            deadline_ms: u64::try_from(time_for_worker(self.deadline).as_millis())
-                .unwrap_or(u64::MAX),
+            deadline_ms: milliseconds_for_worker(self.deadline),
             credentials: self.credentials.clone(),
         };
         let kept = load(self.cache_root, &request).unwrap_or_default();

@@ -192,11 +192,10 @@ impl Lookups<'_> {
     }
 
     fn fetch(&self, key: &Key) -> Result<FetchOutcome, WorkerError> {
-        let left = time_for_worker(self.deadline);
         let request = FetchRequest {
             repository: key.repository.clone(),
             subjects: key.subjects.clone(),
-            deadline_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
+            deadline_ms: milliseconds_for_worker(self.deadline),
             credentials: self.credentials.clone(),
         };
         self.fetcher.fetch(&request, self.deadline)
@@ -247,8 +246,9 @@ impl Lookups<'_> {
 }
 
 /// What the hook's deadline leaves to a worker.
-pub(super) fn time_for_worker(deadline: &Deadline) -> Duration {
-    deadline.remaining().saturating_sub(TIME_TO_ANSWER)
+pub(super) fn milliseconds_for_worker(deadline: &Deadline) -> u64 {
+    let left = deadline.remaining().saturating_sub(TIME_TO_ANSWER);
+    u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Checks everything that can be checked about what the worker hands over.

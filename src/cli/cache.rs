@@ -11,7 +11,7 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use serde::Serialize;
 
-use super::{Failure, Outcome};
+use super::{Failure, Outcome, counted};
 use crate::artifact::cache::{Answer, Cache, Content, Entry};
 use crate::clock::Moment;
 use crate::deadline::Deadline;
@@ -231,7 +231,11 @@ fn list(root: &Path, wanted: &[Wanted], output: Output) -> Outcome {
 fn text(listed: &Listed) -> String {
     let mut text: String = listed.answers.iter().map(line).collect();
     let answers = listed.answers.len();
-    text.push_str(&format!("{} of registries in {}\n", counted(answers), listed.directory));
+    text.push_str(&format!(
+        "{} of registries in {}\n",
+        counted(answers, "answer"),
+        listed.directory
+    ));
     if listed.unusable > 0 {
         text.push_str(&format!(
             "{} files there cannot be used and will be replaced\n",
@@ -243,11 +247,6 @@ fn text(listed: &Listed) -> String {
         text.push_str(&format!("{:>7} {} ({})\n", part.files, part.holds, part.name));
     }
     text
-}
-
-fn counted(answers: usize) -> String {
-    let plural = if answers == 1 { "" } else { "s" };
-    format!("{answers} answer{plural}")
 }
 
 fn line(row: &Row) -> String {
@@ -301,7 +300,10 @@ fn clear(root: &Path, wanted: &[Wanted]) -> Outcome {
         return Err(Failure { message, code: NOTHING_THERE });
     }
     let are = if forgotten == 1 { "is" } else { "are" };
-    super::print(&format!("{} {are} forgotten; the next start asks again\n", counted(forgotten)))
+    super::print(&format!(
+        "{} {are} forgotten; the next start asks again\n",
+        counted(forgotten, "answer")
+    ))
 }
 
 fn clear_all(root: &Path) -> Outcome {
@@ -321,6 +323,6 @@ fn clear_all(root: &Path) -> Outcome {
     }
     super::print(&format!(
         "{} of registries and {others} other files are forgotten; the next start asks again\n",
-        counted(answers)
+        counted(answers, "answer")
     ))
 }

@@ -66,7 +66,7 @@ fn text(findings: &[Finding]) -> String {
     }
     let count = |level: Level| {
         let number = findings.iter().filter(|finding| finding.level == level).count();
-        format!("{number} {}{}", level.as_str(), if number == 1 { "" } else { "s" })
+        super::counted(number, level.as_str())
     };
     let _ = writeln!(text, "{}, {}", count(Level::Problem), count(Level::Warning));
     text

@@ -41,10 +41,7 @@ pub fn run(args: &Args) -> Outcome {
     let paths = Paths::below(&args.root);
     let mut counters = Counters::load(&paths.cache());
     counters.catch_up(&paths.log_dir()).map_err(|error| {
-        let place = paths.log_dir();
-        let denied = error.kind() == std::io::ErrorKind::PermissionDenied;
-        let hint = if denied { "; run as root" } else { "" };
-        Failure::undecided(format!("the log in {} cannot be read: {error}{hint}", place.display()))
+        Failure::unreadable(format!("the log in {}", paths.log_dir().display()), &error)
     })?;
     // What is written is right even if it cannot be kept: the next run counts the same part again.
     let kept = counters.store(&paths.cache());

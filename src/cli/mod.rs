@@ -28,10 +28,12 @@ mod verbose;
 mod why;
 mod worker;
 
-use std::io::{ErrorKind, Write};
+use std::fmt::Display;
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::files;
 use crate::host::HostRoot;
 
 /// Why a subcommand could not do its work. The message says what, where, why and what to do.
@@ -54,6 +56,11 @@ impl Failure {
     pub fn undecided(message: impl Into<String>) -> Self {
         Failure { message: message.into(), code: 4 }
     }
+
+    /// The same, since something on this node cannot be read.
+    fn unreadable(what: impl Display, error: &io::Error) -> Self {
+        Failure::undecided(format!("{what} cannot be read: {error}{}", files::advice(error)))
+    }
 }
 
 /// What a subcommand returns: an exit code, or a failure that `main` prints.
@@ -69,6 +76,12 @@ pub fn print(text: &str) -> Outcome {
             Err(Failure::undecided(format!("standard output cannot be written: {error}")))
         }
     }
+}
+
+/// A number of things, in words: `1 start`, `2 starts`.
+fn counted<N: Display + PartialEq + From<u8>>(number: N, thing: &str) -> String {
+    let plural = if number == N::from(1) { "" } else { "s" };
+    format!("{number} {thing}{plural}")
 }
 
 /// The host to look at: what was asked for, else this machine. NFD's own images have the host's files below `/host-`; so

@@ -160,11 +160,7 @@ fn collect(args: &Args, directory: &Path) -> Result<(Statistics, Reading), Failu
     });
     match reading {
         Ok(reading) => Ok((statistics, reading)),
-        Err((path, error)) => {
-            let denied = error.kind() == std::io::ErrorKind::PermissionDenied;
-            let hint = if denied { "; run as root" } else { "" };
-            Err(Failure::undecided(format!("{} cannot be read: {error}{hint}", path.display())))
-        }
+        Err((path, error)) => Err(Failure::unreadable(path.display(), &error)),
     }
 }
 

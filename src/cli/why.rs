@@ -83,17 +83,19 @@ fn find(args: &Args, directory: &Path) -> Result<Vec<Record>, Failure> {
     };
     let named = |record: &Record| is_about(record, what);
     let begun = |record: &Record| begins(record, what);
-    let ways = [newest(directory, 1, named)?, newest(directory, 1, begun)?];
-    if let Some(found) = ways.into_iter().find(|found| !found.is_empty()) {
-        say_if_ambiguous(directory, what, &found)?;
+    let found = newest(directory, 1, named)?;
+    if !found.is_empty() {
         return Ok(found);
+    }
+    if let Some(shown) = newest(directory, 1, begun)?.pop() {
+        say_if_ambiguous(directory, what, &shown)?;
+        return Ok(vec![shown]);
     }
     newest_of_all(directory, 1, |record| named(record) || begun(record))
 }
 
 /// The beginning of an id may be that of several; which one was meant is not known.
-fn say_if_ambiguous(directory: &Path, what: &str, found: &[Record]) -> Result<(), Failure> {
-    let Some(shown) = found.first().filter(|record| !is_about(record, what)) else { return Ok(()) };
+fn say_if_ambiguous(directory: &Path, what: &str, shown: &Record) -> Result<(), Failure> {
     let other = |record: &Record| begins(record, what) && record.container != shown.container;
     if let Some(other) = newest(directory, 1, other)?.first() {
         eprintln!(
@@ -118,7 +120,8 @@ fn newest_of_all(
             found.truncate(count);
         }
     };
-    history::read(directory, None, keep).map_err(|(path, error)| unreadable(&path, &error))?;
+    history::read(directory, None, keep)
+        .map_err(|(path, error)| Failure::unreadable(path.display(), &error))?;
     Ok(found.into())
 }
 
@@ -180,7 +183,8 @@ fn newest(
     wanted: impl Fn(&Record) -> bool,
 ) -> Result<Vec<Record>, Failure> {
     let mut found = Vec::new();
-    let logs = history::logs(directory).map_err(|error| unreadable(directory, &error))?;
+    let logs = history::logs(directory)
+        .map_err(|error| Failure::unreadable(directory.display(), &error))?;
     let plain = |path: &PathBuf| path.extension().is_none_or(|extension| extension != "gz");
     for path in logs.into_iter().map(|(_, path)| path).filter(plain).rev() {
         let text = tail(&path)?;
@@ -211,14 +215,8 @@ fn tail(path: &Path) -> Result<String, Failure> {
     match read(path) {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-        Err(error) => Err(unreadable(path, &error)),
+        Err(error) => Err(Failure::unreadable(path.display(), &error)),
     }
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
-    let denied = error.kind() == std::io::ErrorKind::PermissionDenied;
-    let hint = if denied { "; run as root" } else { "" };
-    Failure::undecided(format!("{} cannot be read: {error}{hint}", path.display()))
 }
 
 fn json(records: &[Record]) -> Result<String, Failure> {

@@ -11,7 +11,7 @@
 //! | `probe/` | throw-away containers, to see that imgcompat is really called and really obeyed |
 //!
 //! It reads and changes nothing (a probe starts a container and removes it). An engine that silently starts everything
-//! unjudged is the failure it exists for: a hook whose program is missing is skipped without a word by every engine.
+//! unjudged is the failure it exists for; what a missing hook leads to differs from engine to engine (`engines.rs`).
 
 pub mod engines;
 mod finding;

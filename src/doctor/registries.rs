@@ -264,10 +264,11 @@ fn is_root() -> bool {
 fn unusable_configuration(subject: &str, problem: &Unavailable, as_root: bool) -> Finding {
     let text = sanitize::bounded_line(&problem.detail, 400);
     let text = format!("no registry can be asked: {text}");
-    match as_root {
-        true => Finding::problem(subject, text, "mend that file"),
+    if as_root {
+        Finding::problem(subject, text, "mend that file")
+    } else {
         // The file may be in order: it is root's, and root reads it.
-        false => Finding::warning(subject, text, "sudo imgcompat doctor"),
+        Finding::warning(subject, text, "sudo imgcompat doctor")
     }
 }
 

@@ -76,9 +76,7 @@ fn place(engine: &str) -> String {
 pub fn lock(node: &Node) -> Result<File, String> {
     let place = node.at(DIRECTORY);
     let failed = |error: io::Error| {
-        let denied = error.kind() == io::ErrorKind::PermissionDenied;
-        let hint = if denied { "; run as root" } else { "" };
-        format!("{} cannot be used: {error}{hint}", place.display())
+        format!("{} cannot be used: {error}{}", place.display(), files::advice(&error))
     };
     fs::create_dir_all(&place).map_err(failed)?;
     let directory = File::open(&place).map_err(failed)?;

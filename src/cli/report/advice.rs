@@ -5,6 +5,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::audit::history::Reading;
 use crate::audit::statistics::{Group, Groups, OTHERS, Statistics};
+use crate::cli::counted;
 use crate::paths::Paths;
 use crate::policy::{Mode, Policy};
 
@@ -41,7 +42,7 @@ impl Answer {
         match self {
             Answer::NotSafe => format!(
                 "Not safe to enforce: {} would have been refused (images: {}).",
-                starts(statistics.total.counts.would_be_refused),
+                counted(statistics.total.counts.would_be_refused, "start"),
                 statistics.images_at_risk()
             ),
             Answer::Safe => {
@@ -50,10 +51,6 @@ impl Answer {
             Answer::Enforced => "Enforced already: nothing was left to audit mode.".to_owned(),
         }
     }
-}
-
-fn starts(number: u64) -> String {
-    format!("{number} start{}", if number == 1 { "" } else { "s" })
 }
 
 /// What was looked at, in a clause.
@@ -77,7 +74,7 @@ pub fn remarks(statistics: &Statistics, reading: &Reading) -> Vec<String> {
     if counts.undecided > 0 {
         remarks.push(format!(
             "{} had no answer (see outcomes below); the policy lets some of those start, and may not always.",
-            starts(counts.undecided)
+            counted(counts.undecided, "start")
         ));
     }
     if !statistics.by_exception.is_empty() {

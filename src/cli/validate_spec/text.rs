@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::super::paint::{Colour, Paint};
 use super::{Finding, Report};
+use crate::cli::counted;
 use crate::limits;
 use crate::sanitize;
 use crate::spec::diagnostic::Severity;
@@ -85,9 +86,11 @@ fn printable(c: char) -> char {
 fn summary(report: &Report<'_>) -> String {
     let mut text = match (report.errors, report.warnings) {
         (0, 0) => "no errors, no warnings".to_owned(),
-        (errors, 0) => count(errors, "error"),
-        (0, warnings) => count(warnings, "warning"),
-        (errors, warnings) => format!("{}, {}", count(errors, "error"), count(warnings, "warning")),
+        (errors, 0) => counted(errors, "error"),
+        (0, warnings) => counted(warnings, "warning"),
+        (errors, warnings) => {
+            format!("{}, {}", counted(errors, "error"), counted(warnings, "warning"))
+        }
     };
     let shown = report.findings.len();
     let all = report.errors + report.warnings;
@@ -98,11 +101,6 @@ fn summary(report: &Report<'_>) -> String {
         let _ = write!(text, "; needs {}", sanitize::line(&needs.to_string()));
     }
     text
-}
-
-fn count(number: usize, what: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {what}{plural}")
 }
 
 #[cfg(test)]
